@@ -1,0 +1,1 @@
+"""The protobuf schema, its generated module, and the conversion to contract types."""

@@ -1,0 +1,1 @@
+"""The HTTP server: its app, its controls, the scripted backend, the pytest plugin and the command."""
