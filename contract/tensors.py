@@ -106,7 +106,7 @@ class TensorData(WireModel):
         shape: list[int] | None,
         sparse_crow_indices: list[int] | None = None,
         sparse_col_indices: list[int] | None = None,
-    ) -> Self:
+    ) -> "TensorData":
         """A tensor from a flat array whose dtype already fits: the codecs' fast way.
 
         Raises:
@@ -124,7 +124,7 @@ class TensorData(WireModel):
         return tensor
 
     @classmethod
-    def from_numpy(cls, array: npt.NDArray[Any]) -> Self:
+    def from_numpy(cls, array: npt.NDArray[Any]) -> "TensorData":
         """From an array of floats or signed integers; narrower types are widened to the wire's two.
 
         Raises:
@@ -137,7 +137,7 @@ class TensorData(WireModel):
         return cls.of_values(flat.copy(), dtype, list(array.shape))
 
     @classmethod
-    def from_torch(cls, tensor: "torch.Tensor") -> Self:
+    def from_torch(cls, tensor: "torch.Tensor") -> "TensorData":
         """From a dense torch tensor on any device; bfloat16 is widened to float32."""
         dense = tensor.detach()
         return cls.from_numpy((dense.float() if dense.is_floating_point() else dense).cpu().numpy())
