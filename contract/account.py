@@ -59,11 +59,11 @@ class SupportedModel(WireResponse):
 
     model_name: str | None = None
     """Its name."""
-    max_context_length: int | None = None
+    max_context_length: Annotated[int | None, Since("0.18.0")] = None
     """Most tokens of prompt and output together."""
-    trainable: bool | None = None
+    trainable: Annotated[bool | None, Since("0.26.0")] = None
     """Whether models can be created on it."""
-    sampleable: bool | None = None
+    sampleable: Annotated[bool | None, Since("0.26.0")] = None
     """Whether it can be sampled from."""
 
 
@@ -91,35 +91,35 @@ class ClientConfigResponse(WireResponse):
     """Bytes of samples that may be on their way."""
     inflight_response_bytes_semaphore_size: int = 50 * 1024 * 1024
     """Bytes of results that may be on their way back."""
-    parallel_fwdbwd_chunks: bool = True
+    parallel_fwdbwd_chunks: Annotated[bool, Since("0.18.2")] = True
     """Send the chunks of one call at once, the first one last."""
-    proto_compress_fwdbwd: bool = False
+    proto_compress_fwdbwd: Annotated[bool, Since("0.22.1")] = False
     """Compress training requests with zstd."""
-    fwdbwd_max_chunk_len: int = 1024
+    fwdbwd_max_chunk_len: Annotated[int, Since("0.25.0")] = 1024
     """Datums in a chunk."""
-    fwdbwd_max_chunk_bytes_count: int = 5_000_000
+    fwdbwd_max_chunk_bytes_count: Annotated[int, Since("0.25.0")] = 5_000_000
     """Bytes in a chunk."""
-    fwdbwd_dispatch_bytes_semaphore_size: int = 50 * 1000 * 1000
+    fwdbwd_dispatch_bytes_semaphore_size: Annotated[int, Since("0.25.0")] = 50 * 1000 * 1000
     """Bytes of training requests that may be on their way."""
-    billing_exception_max_pause_duration_sec: int = 60 * 60
+    billing_exception_max_pause_duration_sec: Annotated[int, Since("0.20.0")] = 60 * 60
     """How long to wait on 402."""
-    sample_no_retries: bool = False
+    sample_no_retries: Annotated[bool, Since("0.21.0")] = False
     """Do not repeat samples."""
-    sample_enable_stuck_detection: bool = True
+    sample_enable_stuck_detection: Annotated[bool, Since("0.22.3")] = True
     """Fail where no sample completes for two hours."""
-    sample_max_concurrent_requests: int = 2000
+    sample_max_concurrent_requests: Annotated[int, Since("0.22.4")] = 2000
     """Samples that a sampling client may have open."""
-    use_pyqwest_transport: bool = True
+    use_pyqwest_transport: Annotated[bool, Since("0.22.0")] = True
     """Use the Rust transport; off means plain httpx, which Python mocks can see."""
-    sample_use_retrieve_futures: bool = False
+    sample_use_retrieve_futures: Annotated[bool, Since("0.26.2")] = False
     """Poll samples in batches."""
-    custom_loss_server_side: bool = False
+    custom_loss_server_side: Annotated[bool, Since("0.36.0")] = False
     """Upload custom losses."""
-    sample_join_sampling_session: bool = False
+    sample_join_sampling_session: Annotated[bool, Since("0.32.0")] = False
     """Ask the server for the number of a cloned sampler."""
     proto_write_fwdbwd: Annotated[bool, Since("0.19.0"), Until("0.24.1")] = False
     """Send training requests as protobuf."""
-    fwd_via_fwdbwd: Annotated[bool, Since("0.22.7"), Until("0.24.1")] = False
+    fwd_via_fwdbwd: Annotated[bool, Since("0.22.3"), Until("0.24.1")] = False
     """Send forward passes through `forward_backward`."""
     create_model_via_load_weights: Annotated[bool, Since("0.24.1"), Until("0.36.0")] = False
     """Create models from checkpoints by one request."""
@@ -130,9 +130,9 @@ class ClientDynamicConfigResponse(WireResponse):
 
     refresh_interval_sec: int = 300
     """Seconds until the next look; clients use at least 10."""
-    sample_cancel_enabled: bool = False
+    sample_cancel_enabled: Annotated[bool, Since("0.26.0")] = False
     """Send `cancel_future` for abandoned samples."""
-    sample_cancel_max_batch_size: int = 64
+    sample_cancel_max_batch_size: Annotated[int, Since("0.26.0")] = 64
     """Cancellations sent at once."""
 
 
@@ -179,7 +179,7 @@ class WhoamiResponse(WireResponse):
     """What a client reads from its token; no request asks for it."""
 
     user_urn: str
-    org_urn: str
+    org_urn: Annotated[str, Since("0.34.0")]
     email: str | None = None
 
 
@@ -197,7 +197,7 @@ class AuditLogEntry(WireResponse):
     timestamp: datetime
     event: str
     """`<resource>_<action>`."""
-    event_details: dict[str, object] = {}
+    event_details: Annotated[dict[str, object], Since("0.26.2")] = {}
     model_id: str | None = None
     """As in the details; checkpoint events only."""
     tinker_path: str | None = None
@@ -255,7 +255,7 @@ class StorageBillingEvent(WireResponse):
     """Storage used."""
 
     type: Literal["storage"] = "storage"
-    free: bool = False
+    free: Annotated[bool, Since("0.38.0")] = False
     gigabyte_hours: float
 
 
@@ -279,9 +279,9 @@ class BillingUsageEvent(WireResponse):
     user_name: str | None = None
     session_id: str | None = None
     project_id: str | None = None
-    estimated_cost_usd: float | None = None
-    effective_rate_usd_per_million_tokens: float | None = None
-    effective_rate_usd_per_gigabyte_month: float | None = None
+    estimated_cost_usd: Annotated[float | None, Since("0.30.2")] = None
+    effective_rate_usd_per_million_tokens: Annotated[float | None, Since("0.30.2")] = None
+    effective_rate_usd_per_gigabyte_month: Annotated[float | None, Since("0.30.2")] = None
     event_info: BillingEventInfo
 
 
@@ -297,7 +297,7 @@ class BillingUsageResponse(WireResponse):
     data: list[BillingUsageEvent]
     sessions: dict[str, BillingUsageSession] = {}
     """The sessions named in `data`."""
-    cost_data_through: datetime | None = None
+    cost_data_through: Annotated[datetime | None, Since("0.30.2")] = None
 
 
 class GetCurrentCheckpointStorageUsageRequest(WireModel):

@@ -72,7 +72,7 @@ class TryAgainResponse(WireResponse):
     type: Literal["try_again"] = "try_again"
     request_id: str
     """The future that is still pending."""
-    queue_state: QueueState
+    queue_state: Annotated[QueueState, Since("0.2.0")]
     """Whether it advances, and if not why."""
     queue_state_reason: str | None = None
     """The same, for people."""

@@ -53,6 +53,8 @@ class Loss:
     spans: bool = False
     """Whether every datum must carry provenance spans."""
     source: str = ""
+    since: str = "0.1.0"
+    """The first SDK release that has it."""
 
 
 _RATIO_INPUTS = ("target_tokens", "logprobs", "advantages")
@@ -98,6 +100,7 @@ LOSSES: Mapping[str, Loss] = {
                 "clip_high_threshold": Setting(4.0, _TUTORIAL),
             },
             source=_DOCS,
+            since="0.6.0",
         ),
         Loss(
             name="dro",
@@ -106,6 +109,7 @@ LOSSES: Mapping[str, Loss] = {
             optional=("weights",),
             settings={"beta": Setting(0.05, "ours: the example value of the Tinker docs, 2026-03")},
             source=_DOCS,
+            since="0.6.0",
         ),
         Loss(
             name="gspo",
@@ -116,7 +120,8 @@ LOSSES: Mapping[str, Loss] = {
                 "clip_low_threshold": Setting(0.8, "ours: as ppo"),
                 "clip_high_threshold": Setting(1.2, "ours: as ppo"),
             },
-            source="sdk 0.34.0 types/loss_fn_type.py; the formula is not published",
+            source="sdk 0.38.0 types/loss_fn_type.py; the formula is not published",
+            since="0.34.0",
         ),
         Loss(
             name="stable_reinforce",
@@ -125,14 +130,16 @@ LOSSES: Mapping[str, Loss] = {
             optional=("weights", "sequence_ratio_mask", *_CLIPS),
             settings={"kl_coeff": Setting(0.0, "ours: the key is named in the SDK, its default is not")},
             spans=True,
-            source="sdk 0.35.0 types/loss_fn_type.py; the formula is not published",
+            source="sdk 0.38.0 types/loss_fn_type.py; the formula is not published",
+            since="0.35.0",
         ),
         Loss(
             name="custom",
             formula="the uploaded graph",
             required=("target_tokens",),
             settings={"loss_id": Setting(None, "sdk 0.38.0 lib/public_interfaces/training_client.py")},
-            source="sdk 0.36.0 types/create_custom_loss_request.py",
+            source="sdk 0.38.0 types/create_custom_loss_request.py",
+            since="0.36.0",
         ),
     )
 }

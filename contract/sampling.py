@@ -2,10 +2,8 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from contract.inputs import ModelInput
-from contract.model import Since, WireModel, WireResponse
+from contract.model import Since, Until, WireModel, WireResponse
 from contract.tensors import TensorData
 
 __all__ = [
@@ -68,13 +66,13 @@ class SampleRequest(WireModel):
     """Whether to score the prompt's tokens."""
     topk_prompt_logprobs: Annotated[int, Since("0.3.0")] = 0
     """How many of the likeliest tokens to report at each prompt position."""
-    topk_sample_logprobs: Annotated[int, Since("0.29.1")] = 0
+    topk_sample_logprobs: Annotated[int, Since("0.29.0")] = 0
     """How many of the likeliest tokens to report at each generated position."""
     target_prompt_logprobs: Annotated[TensorData | None, Since("0.30.0")] = None
     """Token ids `[N - 1, K]` to score: row i at prompt position i + 1; -1 asks for nothing."""
     prompt_alt_tokens_k: Annotated[int, Since("0.31.0")] = 0
     """How many tokens to draw, with replacement, at every prompt position after the first."""
-    prompt_logprobs_last_n: Annotated[int | None, Since("0.33.1")] = None
+    prompt_logprobs_last_n: Annotated[int | None, Since("0.33.0")] = None
     """Score only the last n prompt tokens, 1 to N - 1; needs `prompt_logprobs`."""
     record_stability_info: Annotated[bool | None, Since("0.26.2")] = None
     """Whether to keep what `stable_reinforce` later reads about each sequence."""
@@ -90,7 +88,7 @@ class SampledSequence(WireResponse):
     """Generated token ids, M of them, the stop token included."""
     logprobs: list[float] | None = None
     """Logprob of each generated token, `[M]`."""
-    topk_logprobs: Annotated[TopkLogprobs | None, Since("0.28.0")] = None
+    topk_logprobs: Annotated[TopkLogprobs | None, Since("0.29.0")] = None
     """The likeliest tokens at each generated position."""
 
 
@@ -118,7 +116,7 @@ class SampleResponse(WireResponse):
     """Prompt tokens that a cache served, counted once per prompt."""
     prompt_alt_tokens: Annotated[PromptAltTokens | None, Since("0.31.0")] = None
     """The draws that `prompt_alt_tokens_k` asked for."""
-    type: Literal["sample"] = Field(default="sample")
+    type: Annotated[Literal["sample"], Until("0.24.1")] = "sample"
 
 
 class CreateSamplingSessionRequest(WireModel):

@@ -307,7 +307,7 @@ class ListSessionsRequest(WireModel):
 
     limit: int = 20
     offset: int = 0
-    access_scope: AccessScope = "owned"
+    access_scope: Annotated[AccessScope, Since("0.15.0")] = "owned"
 
 
 class ListSessionsResponse(WireResponse):
@@ -320,7 +320,7 @@ class GetSessionRequest(WireModel):
     """One session."""
 
     session_id: str
-    access_scope: AccessScope = "owned"
+    access_scope: Annotated[AccessScope, Since("0.15.0")] = "owned"
 
 
 class GetSessionResponse(WireResponse):
@@ -330,7 +330,7 @@ class GetSessionResponse(WireResponse):
     """Its models."""
     sampler_ids: list[str]
     """Its samplers."""
-    user_metadata: Annotated[dict[str, str] | None, Since("0.22.0")] = None
+    user_metadata: Annotated[dict[str, str] | None, Since("0.30.0")] = None
     """What the user kept with it."""
     display_name: Annotated[str | None, Since("0.34.0")] = None
     """Its name for people."""

@@ -182,7 +182,7 @@ class ForwardBackwardRequest(WireModel):
     model_id: ModelID
     seq_id: Annotated[int | None, Since("0.3.0")] = None
     """Place of the operation in the model's order, from 1."""
-    forward_only: Annotated[bool, Since("0.22.7")] = False
+    forward_only: Annotated[bool, Since("0.22.3")] = False
     """Compute the loss without gradients; on the wire in protobuf only."""
 
 
@@ -251,7 +251,7 @@ class ModelData(WireResponse):
     """Architecture, for example `qwen3`."""
     model_name: str | None = None
     """Name of the base model."""
-    tokenizer_id: str | None = None
+    tokenizer_id: Annotated[str | None, Since("0.3.0")] = None
     """What the client hands to transformers' `AutoTokenizer`: a hub name or a local folder."""
 
 

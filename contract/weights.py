@@ -57,7 +57,7 @@ class SaveWeightsRequest(WireModel):
     """Life in seconds, one hour to ten years; absent means for ever."""
     overwrite: Annotated[bool, Since("0.20.0")] = False
     """Whether a checkpoint of that name may be replaced."""
-    user_metadata: Annotated[dict[str, str] | None, Since("0.28.0")] = None
+    user_metadata: Annotated[dict[str, str] | None, Since("0.27.1")] = None
     """Anything the user wants to keep with the checkpoint."""
     type: Literal["save_weights"] = "save_weights"
 
@@ -84,7 +84,7 @@ class SaveWeightsForSamplerRequest(WireModel):
     """Place of the operation in the model's order, from 1."""
     ttl_seconds: Annotated[int | None, Since("0.9.0")] = None
     """Life in seconds, one hour to ten years; absent means for ever."""
-    user_metadata: Annotated[dict[str, str] | None, Since("0.28.0")] = None
+    user_metadata: Annotated[dict[str, str] | None, Since("0.27.1")] = None
     """Anything the user wants to keep with the checkpoint."""
     type: Literal["save_weights_for_sampler"] = "save_weights_for_sampler"
 
@@ -117,7 +117,7 @@ class SaveWeightsExternalRequest(WireModel):
     """Place of the operation in the model's order, from 1."""
     ttl_seconds: int | None = None
     """Life in seconds, one hour to ten years; absent means for ever."""
-    age_encryption_recipients: Annotated[list[str] | None, Since("0.33.1")] = None
+    age_encryption_recipients: Annotated[list[str] | None, Since("0.33.0")] = None
     """Public keys (`age1…` or SSH) to encrypt every file to; absent means plain files."""
     type: Literal["save_weights_external"] = "save_weights_external"
 
@@ -196,9 +196,9 @@ class WeightsInfoResponse(WireResponse):
     """Whether it is an adapter."""
     lora_rank: int | None = None
     """The adapter's rank."""
-    train_unembed: Annotated[bool | None, Since("0.8.1")] = None
-    train_mlp: Annotated[bool | None, Since("0.8.1")] = None
-    train_attn: Annotated[bool | None, Since("0.8.1")] = None
+    train_unembed: Annotated[bool | None, Since("0.8.0")] = None
+    train_mlp: Annotated[bool | None, Since("0.8.0")] = None
+    train_attn: Annotated[bool | None, Since("0.8.0")] = None
 
 
 class Checkpoint(WireResponse):
@@ -212,11 +212,11 @@ class Checkpoint(WireResponse):
     """When it was saved."""
     tinker_path: str
     """Its path."""
-    size_bytes: int | None = None
+    size_bytes: Annotated[int | None, Since("0.4.0")] = None
     """Its size."""
-    public: bool = False
+    public: Annotated[bool, Since("0.4.0")] = False
     """Whether others may read it."""
-    user_metadata: Annotated[dict[str, str] | None, Since("0.28.0")] = None
+    user_metadata: Annotated[dict[str, str] | None, Since("0.26.2")] = None
     """What the user kept with it."""
     expires_at: Annotated[datetime | None, Since("0.9.0")] = None
     """When it goes away; absent means never."""
@@ -237,7 +237,7 @@ class CheckpointsListResponse(WireResponse):
     """Checkpoints, newest first."""
 
     checkpoints: list[Checkpoint]
-    cursor: Cursor | None = None
+    cursor: Annotated[Cursor | None, Since("0.4.0")] = None
     """Absent where the list is whole."""
 
 
@@ -262,7 +262,7 @@ class TrainingRun(WireResponse):
     """Its newest training checkpoint."""
     last_sampler_checkpoint: Checkpoint | None = None
     """Its newest sampler checkpoint."""
-    user_metadata: dict[str, str] | None = None
+    user_metadata: Annotated[dict[str, str] | None, Since("0.2.0")] = None
     """What the user kept with it."""
 
 
@@ -278,15 +278,15 @@ class ListTrainingRunsRequest(WireModel):
 
     limit: int = 20
     offset: int = 0
-    access_scope: AccessScope = "owned"
-    project_id: str | None = None
+    access_scope: Annotated[AccessScope, Since("0.15.0")] = "owned"
+    project_id: Annotated[str | None, Since("0.22.6")] = None
 
 
 class GetTrainingRunRequest(WireModel):
     """One training run."""
 
     training_run_id: str
-    access_scope: AccessScope = "owned"
+    access_scope: Annotated[AccessScope, Since("0.15.0")] = "owned"
 
 
 class ListCheckpointsRequest(WireModel):
