@@ -1,0 +1,163 @@
+"""What each client version sends and understands: the one place for version profiles.
+
+`upgrade` turns the body of any client into one that the newest request types accept. It looks at the body
+alone, so that clients without a version header are served as well. Source: all releases of the SDK from
+0.1.0 to 0.38.0, their request types compared with `contract`'s.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple, Self, get_args
+
+from pydantic import AliasChoices, BaseModel
+from pydantic.fields import FieldInfo
+
+from contract.ids import CheckpointType
+from contract.inputs import ImageAssetPointerChunk, ImageChunk
+from contract.operations import OPERATIONS
+from contract.training import DimuonParams
+
+__all__ = [
+    "LEGACY_SESSION",
+    "NEWEST",
+    "NEXT_MODEL",
+    "SdkVersion",
+    "knows_checkpoint_type",
+    "retries_429_on_retrieve",
+    "upgrade",
+]
+
+NEWEST = "0.38.0"
+"""The newest SDK that the contract was compared with."""
+UNNUMBERED = "0.0.1-alpha.1"
+"""What 0.1.0 to 0.2.2 all say of themselves."""
+LEGACY_SESSION = "legacy"
+"""The session of clients that have none, 0.1.0 to 0.2.2. Source: ours: a name that no session has."""
+NEXT_MODEL = -1
+"""The `model_seq_id` of clients that count no models: the next one. Source: ours: no real number."""
+
+
+class SdkVersion(NamedTuple):
+    """A release of the SDK; releases compare by age."""
+
+    major: int
+    minor: int
+    patch: int
+
+    @classmethod
+    def parse(cls, text: str | None) -> Self:
+        """The version in header `X-Stainless-Package-Version`.
+
+        Absent, and what is no version, mean the newest. 0.1.0 to 0.2.2 share one text and mean the oldest.
+        """
+        release = "0.1.0" if text == UNNUMBERED else text or NEWEST
+        number = re.match(r"(\d+)\.(\d+)\.(\d+)", release)
+        return cls(*map(int, number.groups())) if number else cls.parse(NEWEST)
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+
+_CHECKPOINT_TYPES_SINCE: Mapping[CheckpointType, SdkVersion] = {"external": SdkVersion(0, 28, 0)}
+_RETRIES_429_SINCE = SdkVersion(0, 21, 0)
+
+
+def knows_checkpoint_type(version: SdkVersion, checkpoint_type: CheckpointType) -> bool:
+    """Whether a client can read a list with such a checkpoint in it; if not, the whole list fails it."""
+    return version >= _CHECKPOINT_TYPES_SINCE.get(checkpoint_type, version)
+
+
+def retries_429_on_retrieve(version: SdkVersion) -> bool:
+    """Whether a client backs off where `retrieve_future` answers 429; older ones fail the future."""
+    return version >= _RETRIES_429_SINCE
+
+
+_FILLED: Mapping[str, Mapping[str, object]] = {
+    "create_model": {"session_id": LEGACY_SESSION, "model_seq_id": NEXT_MODEL},
+    "load_weights": {"optimizer": True},
+    "telemetry": {"process_uuid": ""},
+}
+"""What old clients leave out, by operation.
+
+`optimizer`: below 0.6.0 `load_state` had no choice and was documented to load weights and optimizer state.
+"""
+
+_OLD_IMAGE: Mapping[str, str | None] = {"tokens": "expected_tokens", "height": None, "width": None}
+_RENAMED: Mapping[type[BaseModel], Mapping[str, str | None]] = {
+    ImageChunk: _OLD_IMAGE,
+    ImageAssetPointerChunk: _OLD_IMAGE,
+}
+"""The new names of older fields, None where nothing reads them any more. All of them come together."""
+
+_CONSTANT: Mapping[type[BaseModel], Mapping[str, float]] = {
+    DimuonParams: {"damping": 1e-4, "rank_lr_correction_exponent": 0.175},
+}
+"""Fields that became constants of the server; 0.29.1 to 0.30.2 send them. Another value stays."""
+
+
+def upgrade(operation_name: str, body: dict[str, Any]) -> dict[str, Any]:
+    """A body that the newest request type of the operation accepts, from the body of any client.
+
+    Fills what old clients leave out, renames and drops fields that are gone, and drops a null that stands
+    for a default. Anything else stays as it is, to be judged by the request type. `body` is not changed.
+    """
+    upgraded = _upgraded(frozenset({_REQUEST_OF[operation_name]}), body)
+    return {**_FILLED.get(operation_name, {}), **upgraded}
+
+
+_REQUEST_OF: Mapping[str, type[BaseModel]] = {row.name: row.request for row in OPERATIONS}
+
+
+def _upgraded(kinds: frozenset[type[BaseModel]], value: Any) -> Any:
+    """`value`, one of `kinds` or a list of them; values of free dictionaries stay as they are."""
+    if isinstance(value, list):
+        return [_upgraded(kinds, item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    renamed: dict[str, str | None] = {}
+    for kind in kinds:
+        if kind in _RENAMED and _RENAMED[kind].keys() <= value.keys():
+            renamed.update(_RENAMED[kind])
+        constants = _CONSTANT.get(kind, {})
+        renamed.update({key: None for key in constants if value.get(key) == constants[key]})
+    defaulted, parts = _fields(kinds)
+    return {
+        name: _upgraded(parts[key], item) if key in parts else item
+        for key, item in value.items()
+        if (name := renamed.get(key, key)) is not None and not (item is None and key in defaulted)
+    }
+
+
+@cache
+def _fields(
+    kinds: frozenset[type[BaseModel]],
+) -> tuple[frozenset[str], Mapping[str, frozenset[type[BaseModel]]]]:
+    """Names where null can only mean the default, and the types below each name."""
+    nullable: set[str] = set()
+    defaulted: set[str] = set()
+    parts: dict[str, frozenset[type[BaseModel]]] = {}
+    for kind in kinds:
+        for name, info in kind.model_fields.items():
+            models = {part for part in _parts(info.annotation) if issubclass(part, BaseModel)}
+            takes_null = type(None) in _parts(info.annotation)
+            for key in _names(name, info):
+                if models:
+                    parts[key] = parts.get(key, frozenset()) | models
+                if takes_null:
+                    nullable.add(key)
+                elif not info.is_required():
+                    defaulted.add(key)
+    return frozenset(defaulted - nullable), parts
+
+
+def _names(name: str, info: FieldInfo) -> list[str]:
+    alias = info.validation_alias
+    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name]
+
+
+def _parts(annotation: Any) -> frozenset[type]:
+    """The classes in an annotation, however deep."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        return frozenset({annotation})
+    return frozenset().union(*(_parts(part) for part in get_args(annotation)))
