@@ -1,0 +1,53 @@
+# Every target sets up what it needs in .venv; nothing else has to be installed but Python 3.11 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo serve test check format coverage sdk bench proto openapi docs clean
+
+help: ## Show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tinkerproof needs Python 3.11 or newer")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(READY) ## A whole life of a model through the published SDK, in under a minute
+	@$(BIN)/python -m examples.demo
+
+serve: $(READY) ## Run a server
+	@$(BIN)/tinkerproof serve
+
+test: $(READY) ## All tests, with coverage; leaves out the slow suites
+	$(BIN)/python -m coverage run -m pytest -m "not slow"
+	$(BIN)/python -m coverage report
+
+check: $(READY) ## Lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/tinkerproof drift
+
+format: $(READY) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+sdk: $(READY) ## Old SDK versions, each in its own environment
+	$(BIN)/python -m pytest tests/sdk -m slow
+
+bench: $(READY) ## Speed and memory, as ratios; takes about two minutes
+	$(BIN)/python -m benchmarks
+
+proto: $(READY) ## Generate the protobuf module from contract/proto/tinker_public.proto
+	$(BIN)/python -m grpc_tools.protoc -Icontract/proto --python_out=contract/proto --pyi_out=contract/proto \
+		contract/proto/tinker_public.proto
+
+docs: $(READY) ## Write the generated tables into README.md
+	$(BIN)/python -m tools.write_tables
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .import_linter_cache .hypothesis

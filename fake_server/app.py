@@ -1,0 +1,216 @@
+"""The app: the way of one request from bytes to a handler and back.
+
+One ASGI app serves every tenant and every operation. It knows no operation by name.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import blake2b
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from contract import (
+    ApiError,
+    BackendFactory,
+    BackendOptions,
+    Deferred,
+    Endpoint,
+    Operation,
+    PayloadTooLarge,
+    UntypedAPIFuture,
+)
+from contract.versions import SdkVersion
+from fake_server.auth import check_credential
+from fake_server.bindings import Binding, Routes
+from fake_server.clock import Clock, SystemClock
+from fake_server.executors import Worker
+from fake_server.handlers import BINDINGS
+from fake_server.handlers.files import fetch_file
+from fake_server.service import Call, Exchange, Service, Submission
+from fake_server.settings import Settings
+from fake_server.tenants import PREFIX, Tenants
+from fake_server.wire import Answer, Incoming, answer_of, error_answer, numbered, read
+
+__all__ = ["create_app", "for_tenant"]
+
+log = logging.getLogger("tinkerproof")
+FILES = "/files/"
+
+
+class Gateway:
+    """The ASGI app below Starlette's."""
+
+    def __init__(self, tenants: Tenants, routes: Routes) -> None:
+        self._tenants = tenants
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        try:
+            answer = await self._answer(scope, receive)
+        except ApiError as error:
+            answer = error_answer(error)
+        except ClientDisconnect:
+            return
+        await _send(answer, send)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        name, prefix, path = self._tenants.split(scope["path"])
+        service = self._tenants.get(name)
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        body = await _body(receive, service.settings.max_body_bytes)
+        call = _call(service, scope, prefix, headers)
+        if path.startswith(FILES):
+            return fetch_file(call, path, scope["query_string"].decode("latin-1"))
+        binding, path_values = self._routes.find(scope["method"], path)
+        return await _serve(call, binding, Incoming(headers, path_values, scope["query_string"], body))
+
+
+async def _serve(call: Call, binding: Binding, incoming: Incoming) -> Answer:
+    """Check, read, handle and answer one request, and tell those who watch."""
+    service, row = call.service, binding.row
+    request: Any = None
+    unknown: list[str] = []
+    admitted = False
+    try:
+        with service.lock:
+            check_credential(service, row, call.credential)
+            admitted = True
+            request = _read(service, row, incoming, unknown)
+            value = binding.serve(call, request)
+            if isinstance(row, Deferred):
+                value = _promise(service, row, value, incoming)
+        if binding.is_async:
+            value = await value
+        answer = answer_of(value)
+    except ApiError as error:
+        value, answer = error, error_answer(error)
+        if admitted and isinstance(row, Deferred):
+            _use_up(service, incoming)
+    except Exception:
+        log.exception("%s failed", row.name)
+        value = ApiError(f"internal error in {row.name}; the server's log has the details")
+        answer = error_answer(value)
+    for observer in service.observers:
+        now = service.clock.now()
+        observer(Exchange(now, row.name, call.sdk_version, request, answer.status, value, tuple(unknown)))
+    return answer
+
+
+def _read(service: Service, row: Endpoint, incoming: Incoming, unknown: list[str]) -> Any:
+    if not isinstance(row, Operation | Deferred):
+        return None
+    return read(row, row.request, incoming, service.settings.max_body_bytes, unknown.extend)
+
+
+def _use_up(service: Service, incoming: Incoming) -> None:
+    """Mark the number of a rejected request as used, where it can be read: it must hold nobody back."""
+    model_id, seq_id = numbered(incoming, service.settings.max_body_bytes)
+    with service.lock:
+        known = seq_id > 0 and service.store.models.find(model_id) is not None
+        if known and service.lanes.takes(model_id, seq_id):
+            service.lanes.push(model_id, seq_id, None)
+
+
+def _promise(
+    service: Service, row: Endpoint, submission: Submission[Any], incoming: Incoming
+) -> UntypedAPIFuture:
+    digest = blake2b(incoming.body, digest_size=16).digest()
+    future = service.submit(submission, row.name, digest)
+    return UntypedAPIFuture(request_id=future.request_id, sample_sequence_ids=future.sample_sequence_ids)
+
+
+async def _body(receive: Receive, limit: int) -> bytes:
+    """The whole body. One that is too large is read to its end and dropped, so that the answer arrives.
+
+    Raises:
+        PayloadTooLarge: naming both sizes.
+        ClientDisconnect: if the client left.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= limit:
+            parts.append(part)
+        if not message.get("more_body", False):
+            break
+    if size > limit:
+        raise PayloadTooLarge(f"body: expected at most {limit} bytes, got {size}; send smaller batches")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _call(service: Service, scope: Scope, prefix: str, headers: dict[str, str]) -> Call:
+    host = headers.get("host", "localhost")
+    return Call(
+        service=service,
+        base_url=f"{scope['scheme']}://{host}{scope.get('root_path', '')}{prefix}",
+        sdk_version=SdkVersion.parse(headers.get("x-stainless-package-version")),
+        credential=headers.get("x-api-key", ""),
+        idempotency_key=headers.get("x-idempotency-key"),
+        accept=headers.get("accept", ""),
+    )
+
+
+async def _send(answer: Answer, send: Send) -> None:
+    headers = [
+        (b"content-type", answer.media_type.encode("latin-1")),
+        (b"content-length", b"%d" % len(answer.body)),
+    ]
+    for name, value in (answer.headers or {}).items():
+        headers.append((name.encode("latin-1"), value.encode("latin-1")))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def create_app(
+    open_backend: BackendFactory,
+    settings: Settings | None = None,
+    *,
+    clock: Clock | None = None,
+    base_models: tuple[str, ...] = (),
+) -> Starlette:
+    """An app that serves every operation for every tenant; `app.state.tenants` holds them.
+
+    Args:
+        open_backend: called once for each tenant.
+        settings: limits and times; the defaults where absent.
+        clock: the time of all tenants; the machine's where absent.
+        base_models: names that the backend shall serve; its own where empty.
+    """
+    chosen = settings or Settings()
+    time = clock or SystemClock()
+    options = BackendOptions(seed=chosen.seed, base_models=base_models)
+
+    def make(name: str) -> Service:
+        backend = open_backend(options)
+        return Service(name, chosen, backend, time, executor=Worker() if backend.concurrent else None)
+
+    tenants = Tenants(make)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        tenants.close()
+
+    app = Starlette(routes=[Mount("/", app=Gateway(tenants, Routes(BINDINGS)))], lifespan=lifespan)
+    app.state.tenants = tenants
+    return app
+
+
+def for_tenant(app: ASGIApp, name: str) -> ASGIApp:
+    """`app` as one tenant sees it: every path gets the tenant's prefix."""
+
+    async def tenant(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "path": f"{PREFIX}{name}{scope['path']}"}, receive, send)
+
+    return tenant

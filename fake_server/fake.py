@@ -1,0 +1,72 @@
+"""`Fake`: one tenant of a live server, as a test holds it."""
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.types import ASGIApp
+
+from fake_server.app import for_tenant
+from fake_server.running import LiveServer
+from fake_server.service import Service
+from fake_server.tenants import PREFIX, Tenants
+
+if TYPE_CHECKING:
+    import tinker
+
+__all__ = ["API_KEY", "Fake"]
+
+API_KEY = "tml-tinkerproof"
+
+
+class Fake:
+    """A fresh, isolated world: its own sessions, models, checkpoints, ids and clock."""
+
+    def __init__(self, server: LiveServer, name: str) -> None:
+        self.name = name
+        self._server = server
+        self._clients: list[Any] = []
+
+    @property
+    def url(self) -> str:
+        """What `TINKER_BASE_URL` shall be."""
+        return f"{self._server.url}{PREFIX}{self.name}"
+
+    @property
+    def api_key(self) -> str:
+        """What `TINKER_API_KEY` shall be."""
+        return API_KEY
+
+    @property
+    def asgi(self) -> ASGIApp:
+        """The same world as an ASGI app, for `httpx.ASGITransport` and its like."""
+        return for_tenant(self._server.app, self.name)
+
+    @property
+    def service(self) -> Service:
+        """The world itself; hold `service.lock` while you change it."""
+        tenants: Tenants = self._server.app.state.tenants
+        return tenants.get(self.name)
+
+    def env(self) -> dict[str, str]:
+        """Environment variables for a client in another process."""
+        return {
+            "TINKER_BASE_URL": self.url,
+            "TINKER_API_KEY": self.api_key,
+            "TINKER_TELEMETRY": "0",
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        }
+
+    def service_client(self, **options: Any) -> "tinker.ServiceClient":
+        """A `tinker.ServiceClient` of this world. Needs the SDK installed."""
+        import tinker
+
+        client = tinker.ServiceClient(base_url=self.url, api_key=self.api_key, **options)
+        self._clients.append(client)
+        return client
+
+    def close(self) -> None:
+        """Close the clients that were handed out, and drop the world."""
+        for client in self._clients:
+            if hasattr(client, "close"):
+                client.close()
+        self._server.app.state.tenants.drop(self.name)

@@ -1,0 +1,240 @@
+"""`FutureStore`: promises, their outcomes, and who waits for them.
+
+Two questions stay apart: when an outcome is computed (`resolve`) and when it shows (`release`). A
+`Delivery` decides whether a computed outcome shows at once; one that does not is held until `release`.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from contract.codec import encode
+
+from contract import (
+    ApiError,
+    BadRequest,
+    FutureResult,
+    Gone,
+    NotFound,
+    QueueState,
+    RequestErrorCategory,
+    RequestFailedResponse,
+    RequestFailure,
+)
+from fake_server.clock import Clock
+
+__all__ = ["Delivery", "Future", "FutureStore", "Job", "at_once"]
+
+CLONE_BLOCK = 1_000_000_000
+"""Numbers per client of a sampling session. Source: sdk 0.38.0 lib/public_interfaces/sampling_client.py."""
+REMEMBERED_IDS = 100_000
+"""Ours: ids of dropped futures that are still told apart from unknown ones."""
+
+log = logging.getLogger("tinkerproof")
+Outcome = FutureResult | RequestFailedResponse
+
+
+@dataclass(slots=True, eq=False)
+class Future:
+    """One promise."""
+
+    request_id: str
+    operation: str
+    owner: str
+    """The model, sampling session or session that it belongs to."""
+    seq_id: int | None
+    digest: bytes
+    """Of the request, to tell a replay from a clash."""
+    created_at: float
+    sample_sequence_ids: list[str] | None = None
+    outcome: Outcome | None = None
+    released: bool = False
+    """Whether the outcome shows."""
+    queue_state: QueueState = "active"
+    """What a poll says while the outcome does not show."""
+    queue_state_reason: str | None = None
+    waiters: list[Callable[[], None]] = field(default_factory=list)
+    payloads: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the outcome is a failure."""
+        return isinstance(self.outcome, RequestFailedResponse)
+
+    def payload(self, media_type: str) -> bytes:
+        """The outcome as bytes, encoded once for each media type."""
+        if media_type not in self.payloads:
+            self.payloads[media_type] = encode(self.outcome, media_type)
+        return self.payloads[media_type]
+
+
+Delivery = Callable[[Future], bool]
+"""Whether a computed outcome shows at once."""
+
+
+def at_once(_: Future) -> bool:
+    """Every outcome shows as soon as it is computed."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A future and the work that resolves it."""
+
+    future: Future
+    work: Callable[[], FutureResult]
+
+
+@dataclass(slots=True)
+class Completions:
+    """What one client of a sampling session can learn from `retrieve_futures`."""
+
+    cursor: int = 0
+    events: OrderedDict[int, Future] = field(default_factory=OrderedDict)
+    waiters: list[Callable[[], None]] = field(default_factory=list)
+
+
+class FutureStore:
+    """All futures of a tenant."""
+
+    def __init__(self, clock: Clock, ttl_seconds: float, delivery: Delivery = at_once) -> None:
+        self._clock = clock
+        self._ttl_seconds = ttl_seconds
+        self.delivery = delivery
+        self._futures: OrderedDict[str, Future] = OrderedDict()
+        self._dropped: OrderedDict[str, None] = OrderedDict()
+        self._completions: dict[tuple[str, int], Completions] = {}
+
+    def __iter__(self) -> Iterator[Future]:
+        """All futures that can still be fetched, oldest first."""
+        return iter(list(self._futures.values()))
+
+    def open(self, future: Future) -> tuple[Future, bool]:
+        """Take a new future, or return the earlier one that it replays; and whether it is new.
+
+        Raises:
+            BadRequest: if the id was used by another request.
+            Gone: if the earlier one was dropped.
+        """
+        self._expire()
+        earlier = self._futures.get(future.request_id)
+        if earlier is None:
+            if future.request_id in self._dropped:
+                raise Gone(self._gone(future.request_id))
+            self._futures[future.request_id] = future
+            return future, True
+        if earlier.digest != future.digest:
+            raise BadRequest(
+                f"seq_id: expected a new number or a replay of the same request, got {future.seq_id}, "
+                f"which {earlier.operation} of {future.owner} already used with another body"
+            )
+        return earlier, False
+
+    def get(self, request_id: str) -> Future:
+        """The future.
+
+        Raises:
+            Gone: if it was there and its result was fetched or expired.
+            NotFound: if it never was.
+        """
+        self._expire()
+        future = self._futures.get(request_id)
+        if future is not None:
+            return future
+        if request_id in self._dropped:
+            raise Gone(self._gone(request_id))
+        raise NotFound(f"no future {request_id!r}; it was not submitted to this server")
+
+    def _gone(self, request_id: str) -> str:
+        return f"future {request_id!r} is gone: it was acknowledged, or is older than {self._ttl_seconds:g} s"
+
+    def run(self, job: Job) -> None:
+        """Do the work and resolve the future with what comes of it. Never raises."""
+        if job.future.outcome is not None:
+            return
+        try:
+            outcome: Outcome = job.work()
+        except RequestFailure as failure:
+            outcome = RequestFailedResponse(error=failure.error, category=failure.category)
+        except ApiError as error:
+            outcome = RequestFailedResponse(error=error.detail, category=RequestErrorCategory.User)
+        except Exception:
+            log.exception("%s failed, request %s", job.future.operation, job.future.request_id)
+            outcome = RequestFailedResponse(
+                error=f"internal error, request {job.future.request_id}; the server's log has the details",
+                category=RequestErrorCategory.Server,
+            )
+        self.resolve(job.future, outcome)
+
+    def resolve(self, future: Future, outcome: Outcome) -> None:
+        """Set the outcome; it shows at once, or when it is released. The first outcome counts."""
+        if future.outcome is None:
+            future.outcome = outcome
+            if self.delivery(future):
+                self.release(future)
+
+    def release(self, future: Future) -> None:
+        """Let a computed outcome show, and wake those who wait for it."""
+        if future.outcome is None or future.released:
+            return
+        future.released = True
+        if future.seq_id is not None and future.operation == "asample":
+            completions = self.completions(future.owner, future.seq_id // CLONE_BLOCK)
+            completions.cursor += 1
+            completions.events[completions.cursor] = future
+            _wake(completions.waiters)
+        _wake(future.waiters)
+
+    def completions(self, sampling_session_id: str, client: int) -> Completions:
+        """What was completed for one client of a sampling session."""
+        return self._completions.setdefault((sampling_session_id, client), Completions())
+
+    def forget(self, owner: str, request_ids: list[str]) -> None:
+        """Drop futures of `owner` whose results were fetched; ids of others are left alone."""
+        for request_id in request_ids:
+            future = self._futures.get(request_id)
+            if future is not None and future.owner == owner and future.released:
+                self._drop(request_id)
+
+    def discard(self, future: Future) -> None:
+        """Take back a future that was just opened and whose request is rejected."""
+        del self._futures[future.request_id]
+
+    def _expire(self) -> None:
+        oldest = self._clock.now() - self._ttl_seconds
+        while self._futures:
+            request_id, future = next(iter(self._futures.items()))
+            if future.created_at > oldest:
+                return
+            self._drop(request_id)
+
+    def _drop(self, request_id: str) -> None:
+        future = self._futures.pop(request_id)
+        _wake(future.waiters)
+        self._dropped[request_id] = None
+        if len(self._dropped) > REMEMBERED_IDS:
+            self._dropped.popitem(last=False)
+
+    async def wait(self, waiters: list[Callable[[], None]], until: float) -> None:
+        """Wait until one of `waiters` is woken or the clock shows `until`."""
+        loop = asyncio.get_running_loop()
+        woken = asyncio.Event()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(woken.set)
+
+        waiters.append(wake)
+        cancel = self._clock.call_at(until, wake)
+        try:
+            await woken.wait()
+        finally:
+            cancel()
+            if wake in waiters:
+                waiters.remove(wake)
+
+
+def _wake(waiters: list[Callable[[], None]]) -> None:
+    for wake in waiters[:]:
+        wake()

@@ -1,0 +1,101 @@
+"""Polling: one future, many, and taking one back."""
+
+from contract import (
+    BadRequest,
+    CancelFutureRequest,
+    FutureFailed,
+    FutureFinished,
+    FutureMetadata,
+    FutureRetrieveRequest,
+    FuturesRetrieveRequest,
+    FuturesRetrieveResponse,
+    RequestErrorCategory,
+    RequestFailedResponse,
+    TryAgainResponse,
+    Unprocessable,
+)
+from fake_server.futures import Future
+from fake_server.service import Call, Service
+from fake_server.wire import Answer, result_media_type
+
+
+async def retrieve_future(
+    call: Call, request: FutureRetrieveRequest
+) -> Answer | TryAgainResponse | FutureMetadata:
+    """The outcome, or after the long poll that it is still to come."""
+    service = call.service
+    end = service.clock.now() + service.settings.long_poll_seconds
+    while not (future := _find(service, request.request_id)).released:
+        if service.clock.now() >= end:
+            return TryAgainResponse(
+                request_id=future.request_id,
+                queue_state=future.queue_state,
+                queue_state_reason=future.queue_state_reason,
+            )
+        stalled = service.lanes.deadline(future.owner)
+        await service.futures.wait(future.waiters, end if stalled is None else min(end, stalled))
+    return _outcome(call, future, metadata_only=request.allow_metadata_only)
+
+
+def _find(service: Service, request_id: str) -> Future:
+    with service.lock:
+        future = service.futures.get(request_id)
+        service.lanes.tick(future.owner)
+        return future
+
+
+def _outcome(call: Call, future: Future, *, metadata_only: bool) -> Answer | FutureMetadata:
+    assert future.outcome is not None
+    media_type = result_media_type(future.outcome, call.accept)
+    payload = future.payload(media_type)
+    if metadata_only and len(payload) > call.service.settings.inline_result_bytes:
+        return FutureMetadata(response_payload_size=len(payload))
+    return Answer(200, payload, media_type)
+
+
+async def retrieve_futures(call: Call, request: FuturesRetrieveRequest) -> FuturesRetrieveResponse:
+    """What was completed for one client of a sampling session since its cursor.
+
+    The cursor acknowledges: what it covers is forgotten, and the named results are dropped.
+    """
+    service, target = call.service, request.target
+    with service.lock:
+        service.store.samplers.get(target.sampling_session_id)
+        service.futures.forget(target.sampling_session_id, request.retrieved_request_ids)
+        completions = service.futures.completions(target.sampling_session_id, target.cloned_sampler_id)
+        while completions.events and next(iter(completions.events)) <= request.prev_cursor:
+            completions.events.popitem(last=False)
+    patience = service.settings.long_poll_seconds
+    if request.timeout is not None:
+        patience = min(patience, _checked(request.timeout))
+    end = service.clock.now() + patience
+    while not completions.events and service.clock.now() < end:
+        await service.futures.wait(completions.waiters, end)
+    with service.lock:
+        events = list(completions.events.items())
+    cursor = events[-1][0] if events else max(completions.cursor, request.prev_cursor)
+    return FuturesRetrieveResponse(completions=[_completion(f) for _, f in events], cursor=cursor)
+
+
+def _checked(timeout: float) -> float:
+    if not timeout >= 0:
+        raise Unprocessable(f"timeout: expected 0 seconds or more, got {timeout}")
+    return timeout
+
+
+def _completion(future: Future) -> FutureFinished | FutureFailed:
+    if future.failed:
+        return FutureFailed(request_id=future.request_id)
+    assert future.outcome is not None
+    size = len(future.payload(result_media_type(future.outcome, "application/x-protobuf")))
+    return FutureFinished(request_id=future.request_id, response_payload_uncompressed_size=size)
+
+
+def cancel_future(call: Call, request: CancelFutureRequest) -> None:
+    """Stop a sample; one that is done, gone or unknown is left as it is."""
+    service = call.service
+    future = service.futures.get(request.request_id)
+    if future.operation != "asample":
+        raise BadRequest(f"request_id: expected a sample, got {future.operation} {request.request_id!r}")
+    cancelled = RequestFailedResponse(error="cancelled by the client", category=RequestErrorCategory.User)
+    service.futures.resolve(future, cancelled)

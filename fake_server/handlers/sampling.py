@@ -1,0 +1,132 @@
+"""Samplers and samples."""
+
+from dataclasses import replace
+
+from contract import (
+    BadRequest,
+    CreateSamplingSessionRequest,
+    CreateSamplingSessionResponse,
+    GetSamplerRequest,
+    GetSamplerResponse,
+    JoinSamplingSessionRequest,
+    JoinSamplingSessionResponse,
+    SampleRequest,
+    SampleResponse,
+    Unprocessable,
+    sampling_session_id_of,
+)
+from contract.versions import LEGACY_SESSION
+from fake_server.handlers.training import open_session
+from fake_server.service import Call, Service, Submission
+from fake_server.store import SamplerRecord
+
+MOST_SAMPLES = 1024
+"""Ours: sequences of one request; real clients ask for at most a few hundred."""
+SEQ_ID_LIMIT = 2**63
+
+
+def create_sampling_session(
+    call: Call, request: CreateSamplingSessionRequest
+) -> CreateSamplingSessionResponse:
+    """Open a sampler; a repeat of its number is a replay."""
+    service = call.service
+    session = service.session(request.session_id)
+    if request.sampling_session_seq_id < 0:
+        raise Unprocessable(
+            f"sampling_session_seq_id: expected 0 or more, got {request.sampling_session_seq_id}"
+        )
+    sampler_id = sampling_session_id_of(session.session_id, request.sampling_session_seq_id)
+    wanted = new_sampler(service, sampler_id, session.session_id, request.base_model, request.model_path)
+    earlier = service.store.samplers.find(sampler_id)
+    if earlier is None:
+        service.store.samplers.add(sampler_id, wanted)
+    elif (earlier.base_model, earlier.model_path) != (wanted.base_model, wanted.model_path):
+        raise BadRequest(f"sampling session {sampler_id!r} samples from another model; use a new number")
+    return CreateSamplingSessionResponse(sampling_session_id=sampler_id)
+
+
+def new_sampler(
+    service: Service, sampler_id: str, session_id: str, base_model: str | None, model_path: str | None
+) -> SamplerRecord:
+    """A sampler on a checkpoint, else on a base model.
+
+    Raises:
+        BadRequest: if neither is given, or they do not fit.
+        NotFound: if there is no such checkpoint.
+    """
+    if model_path is None:
+        if not base_model:
+            raise BadRequest("base_model is required where no model_path is given")
+        return SamplerRecord(sampler_id, session_id, service.base_model(base_model).name)
+    checkpoint = service.checkpoint(model_path)
+    if checkpoint.checkpoint_type == "external":
+        raise BadRequest(f"model_path: expected weights or sampler_weights, got {model_path!r}")
+    if base_model and base_model.partition(":")[0] != checkpoint.base_model.partition(":")[0]:
+        raise BadRequest(
+            f"base_model: expected {checkpoint.base_model!r}, as {model_path} has, got {base_model!r}"
+        )
+    return SamplerRecord(
+        sampler_id, session_id, checkpoint.base_model, model_path=model_path, weights=checkpoint.weights
+    )
+
+
+def get_sampler(call: Call, request: GetSamplerRequest) -> GetSamplerResponse:
+    """What a sampler samples from."""
+    sampler = call.service.store.samplers.get(request.sampling_session_id)
+    return GetSamplerResponse(
+        sampler_id=sampler.sampling_session_id, base_model=sampler.base_model, model_path=sampler.model_path
+    )
+
+
+def join_sampling_session(call: Call, request: JoinSamplingSessionRequest) -> JoinSamplingSessionResponse:
+    """Number one more client."""
+    samplers = call.service.store.samplers
+    sampler = samplers.get(request.sampling_session_id)
+    call.service.session(sampler.session_id)
+    samplers.put(sampler.sampling_session_id, replace(sampler, clients=sampler.clients + 1))
+    return JoinSamplingSessionResponse(client_counter=sampler.clients)
+
+
+def asample(call: Call, request: SampleRequest) -> Submission[SampleResponse]:
+    """Sample, or score a prompt."""
+    service = call.service
+    sampler, request_id = _addressed(call, request)
+    service.session(sampler.session_id)
+    if not 1 <= request.num_samples <= MOST_SAMPLES:
+        raise Unprocessable(f"num_samples: expected 1 to {MOST_SAMPLES}, got {request.num_samples}")
+    sequences = [f"{request_id}:{number}" for number in range(request.num_samples)]
+
+    def work() -> SampleResponse:
+        with service.lock:
+            current = service.store.samplers.find(sampler.sampling_session_id) or sampler
+        response = service.backend.sample(current.base_model, current.weights, request)
+        _count(service, current, request, response)
+        return response
+
+    return Submission(
+        request_id, sampler.sampling_session_id, request.seq_id, work, sample_sequence_ids=sequences
+    )
+
+
+def _addressed(call: Call, request: SampleRequest) -> tuple[SamplerRecord, str]:
+    """The sampler of a request and the request's id. Clients before 0.3.0 name weights, not a sampler."""
+    service = call.service
+    if request.sampling_session_id is None:
+        open_session(service, LEGACY_SESSION)
+        sampler = new_sampler(service, LEGACY_SESSION, LEGACY_SESSION, request.base_model, request.model_path)
+        key = call.idempotency_key or f"arrival-{service.ids.number('legacy sample')}"
+        return sampler, f"{LEGACY_SESSION}:sample:{key}"
+    if request.seq_id is None or not 0 <= request.seq_id < SEQ_ID_LIMIT:
+        raise Unprocessable(f"seq_id: expected 0 to 2**63 - 1 in a sampling session, got {request.seq_id}")
+    sampler = service.store.samplers.get(request.sampling_session_id)
+    return sampler, f"{sampler.sampling_session_id}:{request.seq_id}"
+
+
+def _count(
+    service: Service, sampler: SamplerRecord, request: SampleRequest, response: SampleResponse
+) -> None:
+    now = service.clock.now()
+    sampled = sum(len(sequence.tokens) for sequence in response.sequences)
+    prompt = request.prompt.length
+    service.usage.add(now, "sampling_prefill", sampler.base_model, sampler.session_id, prompt)
+    service.usage.add(now, "sampling_sample", sampler.base_model, sampler.session_id, sampled)

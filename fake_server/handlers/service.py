@@ -1,0 +1,49 @@
+"""Flags, capabilities, health and telemetry."""
+
+from contract import (
+    ClientConfigRequest,
+    ClientConfigResponse,
+    ClientDynamicConfigResponse,
+    EmptyRequest,
+    GetServerCapabilitiesResponse,
+    HealthResponse,
+    SupportedModel,
+    TelemetryResponse,
+    TelemetrySendRequest,
+)
+from fake_server.service import Call
+
+
+def client_config(call: Call, _request: ClientConfigRequest) -> ClientConfigResponse:
+    """The flags of the settings, for every client version: unknown ones are ignored there."""
+    return call.service.settings.client_config
+
+
+def client_dynamic_config(call: Call, _request: ClientConfigRequest) -> ClientDynamicConfigResponse:
+    """The flags of the settings."""
+    return call.service.settings.dynamic_config
+
+
+def get_server_capabilities(call: Call, _request: EmptyRequest) -> GetServerCapabilitiesResponse:
+    """The backend's base models."""
+    return GetServerCapabilitiesResponse(
+        supported_models=[
+            SupportedModel(
+                model_name=model.name,
+                max_context_length=model.max_context_length,
+                trainable=model.trainable,
+                sampleable=model.sampleable,
+            )
+            for model in call.service.backend.base_models()
+        ]
+    )
+
+
+def healthz(_call: Call, _request: EmptyRequest) -> HealthResponse:
+    """Always well: a server that is not does not answer."""
+    return HealthResponse()
+
+
+def telemetry(_call: Call, _request: TelemetrySendRequest) -> TelemetryResponse:
+    """Taken and not kept: events can carry keys."""
+    return TelemetryResponse()

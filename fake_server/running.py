@@ -1,0 +1,136 @@
+"""Running the app: on a thread beside a test, or in the foreground for the command.
+
+The socket is made here, on loopback and with TCP named as its protocol: otherwise the event loop leaves
+Nagle's algorithm on, and every answer waits 40 ms for the client's acknowledgement.
+"""
+
+import socket
+import threading
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from types import TracebackType
+from typing import Self, cast
+
+import uvicorn
+from starlette.applications import Starlette
+
+from contract import BackendFactory
+
+__all__ = ["LiveServer", "find_backend", "serve_forever"]
+
+GROUP = "tinkerproof.backends"
+LOOPBACK = "127.0.0.1"
+BACKLOG = 4096
+"""2,000 clients may connect at once."""
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the time between heartbeats, so that they find their connection open."""
+
+
+def find_backend(name: str) -> BackendFactory:
+    """The backend that some installed package offers under `name`.
+
+    Raises:
+        LookupError: listing the names that are there.
+    """
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if name not in found:
+        raise LookupError(f"backend: expected one of {', '.join(sorted(found))}, got {name!r}")
+    return cast("BackendFactory", found[name].load())
+
+
+def bound_socket(host: str = LOOPBACK, port: int = 0) -> socket.socket:
+    """A socket bound to `host`; port 0 takes a free one. Raises `OSError` if that is not possible."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def url_of(sock: socket.socket) -> str:
+    """The base URL of a bound socket."""
+    host, port = sock.getsockname()
+    return f"http://{host}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that tells when it answers."""
+
+    def __init__(self, app: Starlette, on_ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="on",
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=1,
+                server_header=False,
+                date_header=False,
+            )
+        )
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and tell."""
+        await super().startup(sockets)
+        self._on_ready()
+
+
+def serve_forever(app: Starlette, sock: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    _Server(app, on_ready).run(sockets=[sock])
+
+
+class LiveServer:
+    """A server on a thread of its own, on a free loopback port. A context manager."""
+
+    def __init__(self, app: Starlette) -> None:
+        self.app = app
+        self._sock = bound_socket()
+        self._ready = threading.Event()
+        self._server = _Server(app, self._ready.set)
+        self._thread = threading.Thread(target=self._run, name="tinkerproof-server", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Base URL of the default tenant."""
+        return url_of(self._sock)
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._sock])
+        finally:
+            self._ready.set()
+
+    def start(self) -> Self:
+        """Serve; returns once the server answers.
+
+        Raises:
+            RuntimeError: if it cannot start.
+        """
+        self._thread.start()
+        self._ready.wait()
+        if not self._server.started:
+            raise RuntimeError("server: expected it to start, got an error; the log has the details")
+        return self
+
+    def stop(self) -> None:
+        """Stop; returns once the thread has ended."""
+        self._server.should_exit = True
+        self._thread.join()
+        self._sock.close()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()

@@ -1,0 +1,251 @@
+"""`Service`: one tenant's world. State, clock, ids, futures and backend; nothing of HTTP."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from contract import (
+    AuditLogEntry,
+    Backend,
+    BadRequest,
+    BaseModelInfo,
+    FutureResult,
+    SessionActive,
+    SessionCancelled,
+    SessionStatus,
+)
+from contract.versions import SdkVersion
+from fake_server.clock import Clock
+from fake_server.executors import Executor, Inline
+from fake_server.futures import Future, FutureStore, Job
+from fake_server.ids import Ids
+from fake_server.lanes import Lanes
+from fake_server.settings import Settings
+from fake_server.store import CheckpointRecord, ModelRecord, SessionRecord, Store
+from fake_server.times import utc
+from fake_server.usage import Usage
+
+__all__ = ["Call", "Exchange", "Service", "Submission"]
+
+A = TypeVar("A", bound=FutureResult)
+DEFAULT_PROJECT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and its answer, for those who watch."""
+
+    at: float
+    operation: str
+    sdk_version: SdkVersion
+    request: object
+    """The decoded request; None where it could not be decoded."""
+    status: int
+    answer: object
+    """The decoded answer, or the error that was answered."""
+    unknown_fields: tuple[str, ...] = ()
+    """Fields of the request that the contract does not know, and that were dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission(Generic[A]):
+    """What a deferred handler returns: the work, and where it belongs."""
+
+    request_id: str
+    """Derives from the operation's number, so that a replay has the same."""
+    owner: str
+    """The model, sampling session or session that it belongs to."""
+    seq_id: int | None
+    work: Callable[[], A]
+    ordered: bool = False
+    """Whether it waits for the lower numbers of its owner."""
+    sample_sequence_ids: list[str] | None = None
+
+
+class Service:
+    """One tenant."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        backend: Backend,
+        clock: Clock,
+        *,
+        executor: Executor | None = None,
+        store: Store | None = None,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.backend = backend
+        self.clock = clock
+        self.executor = executor or Inline()
+        self.store = store or Store()
+        self.ids = Ids(settings.seed, name)
+        self.futures = FutureStore(clock, settings.future_ttl_seconds)
+        self.lanes = Lanes(clock, self.futures, self._start, settings.gap_timeout_seconds)
+        self.usage = Usage()
+        self.audit: list[AuditLogEntry] = []
+        self.revoked_keys: set[str] = set()
+        self.copies: dict[str, str] = {}
+        """Paths of copied checkpoints by idempotency key."""
+        self.observers: list[Callable[[Exchange], None]] = []
+        self.lock = threading.RLock()
+        """Held while state is read and changed: more than one thread may call."""
+
+    def _start(self, job: Job) -> None:
+        self.executor.submit(lambda: self.futures.run(job))
+
+    def submit(self, submission: Submission[A], operation: str, digest: bytes) -> Future:
+        """Open a future and start or queue its work; a replay gets the first one's future.
+
+        Raises:
+            BadRequest: if the number was used by another request, or the lane has passed it.
+        """
+        self.lanes.tick(submission.owner)
+        future, new = self.futures.open(
+            Future(
+                request_id=submission.request_id,
+                operation=operation,
+                owner=submission.owner,
+                seq_id=submission.seq_id,
+                digest=digest,
+                created_at=self.clock.now(),
+                sample_sequence_ids=submission.sample_sequence_ids,
+            )
+        )
+        if not new:
+            return future
+        job = Job(future, submission.work)
+        if submission.ordered and submission.seq_id is not None:
+            self._queue(job, submission.seq_id)
+        else:
+            self._start(job)
+        return future
+
+    def _queue(self, job: Job, seq_id: int) -> None:
+        owner = job.future.owner
+        if not self.lanes.takes(owner, seq_id):
+            self.futures.discard(job.future)
+            raise BadRequest(
+                f"seq_id: expected {self.lanes.next_seq_id(owner)}, got {seq_id}, which {owner} has passed"
+            )
+        self.lanes.push(owner, seq_id, job)
+
+    def base_model(self, name: str) -> BaseModelInfo:
+        """The base model of that name, a `:peft:LEN` suffix included.
+
+        Raises:
+            BadRequest: listing the base models that the backend has.
+        """
+        models = self.backend.base_models()
+        plain, _, length = name.partition(":peft:")
+        for model in models:
+            if model.name in (name, plain):
+                context = int(length) if length.isdigit() else model.max_context_length
+                return replace(model, name=name, max_context_length=context)
+        known = ", ".join(model.name for model in models)
+        raise BadRequest(f"base_model: expected one of {known}, got {name!r}; add it with --base-model")
+
+    def session(self, session_id: str) -> SessionRecord:
+        """A session that is still open; asking counts as a sign of life.
+
+        Raises:
+            NotFound: if there is none of that id.
+            BadRequest: if it has ended.
+        """
+        session = self.store.sessions.get(session_id)
+        status = self.status_of(session)
+        if not isinstance(status, SessionActive):
+            raise BadRequest(f"session {session_id!r} has ended ({_told(status)}); open a new one")
+        return self.store.sessions.put(session_id, replace(session, seen_at=self.clock.now()))
+
+    def open_implicit_session(
+        self, session_id: str | None = None, project_id: str = DEFAULT_PROJECT
+    ) -> SessionRecord:
+        """A session that no client opened: it has no heartbeats and never expires."""
+        now = self.clock.now()
+        chosen = session_id or self.ids.next("session")
+        record = SessionRecord(chosen, now, now, "", None, None, project_id, (), beats=False)
+        return self.store.sessions.add(chosen, record)
+
+    def status_of(self, session: SessionRecord) -> SessionStatus:
+        """Whether the session runs, was ended by its client, or missed too many heartbeats."""
+        if session.ended is not None:
+            return session.ended
+        silent = self.clock.now() - session.seen_at
+        if session.beats and silent > self.settings.heartbeat_timeout_seconds:
+            limit = self.settings.heartbeat_timeout_seconds
+            return SessionCancelled(detail=f"no heartbeat for more than {limit:g} s")
+        return SessionActive()
+
+    def model(self, model_id: str) -> ModelRecord:
+        """A loaded model whose session is open; asking marks it as used.
+
+        Raises:
+            NotFound: if there is none of that id.
+            BadRequest: if it was unloaded, or its session has ended.
+        """
+        model = self.store.models.get(model_id)
+        self.session(model.session_id)
+        if not model.loaded:
+            raise BadRequest(f"model {model_id!r} was unloaded; load one of its checkpoints into a new model")
+        return self.store.models.put(model_id, replace(model, used_at=self.clock.now()))
+
+    def checkpoint(self, path: str) -> CheckpointRecord:
+        """A checkpoint that has not expired.
+
+        Raises:
+            NotFound: if there is none of that path, or its time is over.
+        """
+        self.drop_expired_checkpoints()
+        return self.store.checkpoints.get(path)
+
+    def drop_expired_checkpoints(self) -> None:
+        """Take away the checkpoints whose time is over."""
+        now = self.clock.now()
+        for record in self.store.checkpoints:
+            if record.expires_at is not None and record.expires_at <= now:
+                self.store.checkpoints.remove(record.path)
+
+    def note(self, event: str, **details: object) -> None:
+        """Add an entry to the audit log."""
+        path = details.get("tinker_path")
+        self.audit.append(
+            AuditLogEntry(
+                timestamp=utc(self.clock.now()),
+                event=event,
+                event_details=details,
+                tinker_path=path if isinstance(path, str) else None,
+            )
+        )
+
+    def close(self) -> None:
+        """Stop computing."""
+        self.executor.close()
+
+
+def _told(status: SessionStatus) -> str:
+    detail = getattr(status, "detail", None)
+    reason = getattr(status, "reason", None)
+    return ": ".join(filter(None, (getattr(reason, "type", status.type), detail)))
+
+
+@dataclass(slots=True)
+class Call:
+    """One request's surroundings."""
+
+    service: Service
+    base_url: str
+    """Scheme, host and prefix of the tenant, as the client wrote it."""
+    sdk_version: SdkVersion
+    credential: str = ""
+    idempotency_key: str | None = None
+    accept: str = ""
+
+    @property
+    def now(self) -> datetime:
+        """The tenant's time."""
+        return utc(self.service.clock.now())

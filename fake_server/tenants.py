@@ -1,0 +1,70 @@
+"""Tenants: the URL prefix `/t/<name>` is a world of its own; no prefix is the default one."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+
+from contract import BadRequest, TooManyRequests
+from fake_server.service import Service
+
+__all__ = ["DEFAULT", "Tenants"]
+
+DEFAULT = "default"
+PREFIX = "/t/"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+MOST_TENANTS = 10_000
+
+
+class Tenants:
+    """All tenants of a server. They are made on first use."""
+
+    def __init__(self, make: Callable[[str], Service]) -> None:
+        self._make = make
+        self._services: dict[str, Service] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: str = DEFAULT) -> Service:
+        """The tenant of that name, made now if there is none.
+
+        Raises:
+            BadRequest: if the name is not made of letters, digits, `.`, `_` and `-`.
+            TooManyRequests: if there are too many tenants.
+        """
+        service = self._services.get(name)
+        return service or self._new(name)
+
+    def _new(self, name: str) -> Service:
+        if not NAME.match(name):
+            raise BadRequest(f"tenant: expected 1 to 64 letters, digits, '.', '_' or '-', got {name!r}")
+        with self._lock:
+            if len(self._services) >= MOST_TENANTS:
+                raise TooManyRequests(f"tenant: expected at most {MOST_TENANTS}, got {name!r}; drop some")
+            if name not in self._services:
+                self._services[name] = self._make(name)
+            return self._services[name]
+
+    def drop(self, name: str) -> None:
+        """Forget a tenant and all it has; unknown names are ignored."""
+        service = self._services.pop(name, None)
+        if service is not None:
+            service.close()
+
+    def split(self, path: str) -> tuple[str, str, str]:
+        """Tenant, prefix and the rest of a URL path."""
+        if not path.startswith(PREFIX):
+            return DEFAULT, "", path
+        name, slash, rest = path[len(PREFIX) :].partition("/")
+        return name, PREFIX + name, slash + rest
+
+    def __iter__(self) -> Iterator[Service]:
+        """All tenants, oldest first."""
+        return iter(list(self._services.values()))
+
+    def __len__(self) -> int:
+        """How many tenants there are."""
+        return len(self._services)
+
+    def close(self) -> None:
+        """Drop all tenants."""
+        for name in list(self._services):
+            self.drop(name)

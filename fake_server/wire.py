@@ -1,0 +1,166 @@
+"""Bytes to request types and values to bytes: the only place that knows both HTTP and the contract."""
+
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from contract.codec import JSON, PROTOBUF, decode, decompress, encode, media_type_of
+from contract.proto.tinker_public_pb2 import ForwardBackwardRequest
+from google.protobuf.message import DecodeError
+
+from contract import (
+    ApiError,
+    BadRequest,
+    Endpoint,
+    ForwardBackwardOutput,
+    FutureOutcome,
+    SampleResponse,
+    TryAgainResponse,
+    Unprocessable,
+)
+from contract.versions import upgrade
+
+__all__ = [
+    "Answer",
+    "Incoming",
+    "UnknownFieldWarning",
+    "answer_of",
+    "error_answer",
+    "numbered",
+    "read",
+    "result_media_type",
+]
+
+NOT_YET = 408
+"""Clients poll again at once, whatever their version; `try_again` with 200 is logged each time."""
+
+
+class UnknownFieldWarning(UserWarning):
+    """A client sent a field that the contract does not know: perhaps a newer SDK than the contract."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request as it arrived."""
+
+    headers: Mapping[str, str]
+    path_values: Mapping[str, str]
+    query: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as it leaves."""
+
+    status: int
+    body: bytes
+    media_type: str = JSON
+    headers: Mapping[str, str] | None = None
+
+
+def read(
+    row: Endpoint,
+    request_type: type[Any],
+    incoming: Incoming,
+    limit: int,
+    on_unknown: Callable[[list[str]], None],
+) -> Any:
+    """The typed request.
+
+    Fields of an unknown name are dropped, reported to `on_unknown` and warned about; what clients before
+    the newest leave out is filled in.
+
+    Raises:
+        ApiError: if the body cannot be read or does not fit.
+    """
+    body = decompress(incoming.body, incoming.headers.get("content-encoding", ""), limit)
+    media_type = media_type_of(incoming.headers.get("content-type", "")) or JSON
+    if media_type == JSON or not body:
+        media_type, body = JSON, _merged(incoming, body)
+
+    def dropped(names: list[str]) -> None:
+        on_unknown(names)
+        _warn(row, names)
+
+    try:
+        return decode(request_type, body, media_type, on_unknown=dropped)
+    except Unprocessable as error:
+        older = _upgraded(row, body) if media_type == JSON else None
+        if older is None:
+            raise error from None
+        return decode(request_type, older, JSON, on_unknown=dropped)
+
+
+def _warn(row: Endpoint, names: list[str]) -> None:
+    text = f"{row.name}: expected the fields of the contract, got {', '.join(names)}; they were ignored"
+    try:
+        warnings.warn(UnknownFieldWarning(text), stacklevel=2)
+    except UnknownFieldWarning:
+        raise Unprocessable(text) from None
+
+
+def _merged(incoming: Incoming, body: bytes) -> bytes:
+    """The body, with the values of path and query put in where there are any."""
+    values = {**dict(parse_qsl(incoming.query.decode("ascii", "replace"))), **incoming.path_values}
+    if not values:
+        return body or b"{}"
+    fields = _object(body) if body else {}
+    return json.dumps({**fields, **values}).encode()
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(body)
+    except ValueError as error:
+        raise BadRequest(f"body: expected JSON, got {len(body)} bytes that are not: {error}") from None
+    if not isinstance(fields, dict):
+        raise Unprocessable(f"body: expected a JSON object, got {type(fields).__name__}")
+    return fields
+
+
+def _upgraded(row: Endpoint, body: bytes) -> bytes | None:
+    """The body as the newest client would send it; None where that is the same."""
+    fields = json.loads(body)
+    if not isinstance(fields, dict):
+        return None
+    newer = upgrade(row.name, fields)
+    return None if newer == fields else json.dumps(newer).encode()
+
+
+def numbered(incoming: Incoming, limit: int) -> tuple[str, int]:
+    """Model and number of a request whose body does not fit its type; `("", 0)` where it has none."""
+    try:
+        body = decompress(incoming.body, incoming.headers.get("content-encoding", ""), limit)
+        if media_type_of(incoming.headers.get("content-type", "")) == PROTOBUF:
+            message = ForwardBackwardRequest.FromString(body)
+            return message.model_id, message.seq_id
+        fields = json.loads(body)
+        model_id, seq_id = fields["model_id"], fields["seq_id"]
+    except (ApiError, DecodeError, ValueError, KeyError, TypeError):
+        return "", 0
+    return (model_id, seq_id) if isinstance(model_id, str) and isinstance(seq_id, int) else ("", 0)
+
+
+def result_media_type(outcome: FutureOutcome, accept: str) -> str:
+    """Protobuf for the two results that have it, where the client accepts it; else JSON."""
+    has_protobuf = isinstance(outcome, ForwardBackwardOutput | SampleResponse)
+    return PROTOBUF if has_protobuf and PROTOBUF in accept else JSON
+
+
+def answer_of(value: object) -> Answer:
+    """The answer that carries `value`."""
+    if isinstance(value, Answer):
+        return value
+    if value is None:
+        return Answer(204, b"")
+    status = NOT_YET if isinstance(value, TryAgainResponse) else 200
+    return Answer(status, encode(value, JSON))
+
+
+def error_answer(error: ApiError) -> Answer:
+    """The answer that carries an error; its body is never empty, since clients retry an empty 400."""
+    return Answer(error.status, json.dumps({"detail": error.detail}).encode(), headers=error.headers)
