@@ -75,11 +75,13 @@ def retries_429_on_retrieve(version: SdkVersion) -> bool:
 
 _FILLED: Mapping[str, Mapping[str, object]] = {
     "create_model": {"session_id": LEGACY_SESSION, "model_seq_id": NEXT_MODEL},
+    "create_session": {"user_metadata": None},
     "load_weights": {"optimizer": True},
     "telemetry": {"process_uuid": ""},
 }
-"""What old clients leave out, by operation.
+"""What clients leave out, by operation.
 
+`user_metadata`: 0.18.0 and later send no nulls, not even of a required field.
 `optimizer`: below 0.6.0 `load_state` had no choice and was documented to load weights and optimizer state.
 """
 

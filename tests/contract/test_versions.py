@@ -79,6 +79,7 @@ OLD_BODIES = {
         "lora_config": {"rank": 8, "seed": None, "train_mlp": True},
         "type": "create_model",
     },
+    "create_session 0.18.0": {"tags": [], "sdk_version": "0.18.0", "type": "create_session"},
     "forward_backward 0.3.0": {
         "forward_backward_input": {
             "data": [{"loss_fn_inputs": {}, "model_input": TOKENS}],
