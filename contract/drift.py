@@ -21,7 +21,6 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
-    EnumDescriptorProto,
     FieldDescriptorProto,
     FileDescriptorProto,
 )
@@ -288,13 +287,9 @@ def _message_facts(file: FileDescriptorProto) -> Facts:
             label = FieldDescriptorProto.Label.Name(part.label)
             optional = " optional" if part.proto3_optional else ""
             facts[f"message {message.name}.{part.name}"] = f"{part.number} {label} {kind}{optional}".lower()
-        for values in message.enum_type:
-            facts[f"message {message.name}.{values.name}"] = _values(values)
-    return facts | {f"message {values.name}": _values(values) for values in file.enum_type}
-
-
-def _values(values: EnumDescriptorProto) -> str:
-    return ", ".join(f"{value.number} {value.name}" for value in values.value)
+    for values in file.enum_type:
+        facts[f"message {values.name}"] = ", ".join(f"{value.number} {value.name}" for value in values.value)
+    return facts
 
 
 def _nested(messages: Iterable[DescriptorProto]) -> Iterator[DescriptorProto]:
