@@ -1,0 +1,56 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contract.ids import ParsedCheckpointTinkerPath, model_id_of, sampling_session_id_of, tinker_path
+
+names = st.text(st.characters(exclude_characters="/", codec="utf-8"), min_size=1)
+kinds = st.sampled_from(["training", "sampler", "external"])
+
+
+@given(names, kinds, names)
+@settings(derandomize=True)
+def test_a_path_is_read_back_as_it_was_written(run, kind, name):
+    parsed = ParsedCheckpointTinkerPath.from_tinker_path(tinker_path(run, kind, name))
+    assert (parsed.training_run_id, parsed.checkpoint_type, parsed.name) == (run, kind, name)
+
+
+def test_a_checkpoint_id_is_segment_and_name():
+    parsed = ParsedCheckpointTinkerPath.from_tinker_path("tinker://s:train:0/sampler_weights/0001")
+    assert (parsed.checkpoint_id, parsed.checkpoint_type) == ("sampler_weights/0001", "sampler")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "weights/0001",
+        "http://run/weights/0001",
+        "tinker://run/weights",
+        "tinker://run/weights/a/b",
+        "tinker:///weights/0001",
+        "tinker://run/weights/",
+        "tinker://run/checkpoints/0001",
+    ],
+)
+def test_anything_else_is_no_path(path):
+    expected = r"expected tinker://<training run>/weights\|sampler_weights\|external_weights/<name>, got "
+    with pytest.raises(ValueError, match=expected) as caught:
+        ParsedCheckpointTinkerPath.from_tinker_path(path)
+    assert repr(path) in str(caught.value)
+
+
+@pytest.mark.sdk
+@given(names, kinds, names)
+@settings(derandomize=True, deadline=None)
+def test_the_sdk_reads_our_paths_as_we_do(run, kind, name):
+    from tinker import types
+
+    path = tinker_path(run, kind, name)
+    theirs = types.ParsedCheckpointTinkerPath.from_tinker_path(path)
+    assert theirs.model_dump() == ParsedCheckpointTinkerPath.from_tinker_path(path).model_dump()
+
+
+def test_models_and_samplers_are_numbered_in_their_session():
+    assert model_id_of("s", 2) == "s:train:2"
+    assert sampling_session_id_of("s", 0) == "s:sample:0"
