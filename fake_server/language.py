@@ -1,0 +1,250 @@
+"""A next-token distribution that is tiny, exact and learnable: a sparse bigram-context model.
+
+The context of a position is the pair of the last two tokens up to it (a start mark where there are none).
+In every context c of a base model with vocabulary V and E end-of-text ids, a few tokens are likely:
+
+    slots 0..3     four text tokens hashed from (seed, base model, c): 24, 12, 7 and 4 of 64 of the mass
+    slots 4..      the end-of-text ids, together 1 of 64
+    all others     n = V - 4 - E tokens, together 16 of 64, each with logit 0
+
+so the logit of a slot of mass w/64 is log(n w / 16). What a model learned is a number for each
+(context, token) pair that was ever a target; its logit is the base logit plus that number. Then
+
+    Z(c) = sum of exp(logit) over pairs and slots of c + the number of all other tokens
+    log p(y | c) = logit(c, y) - log Z(c)
+
+costs the same whatever V is. With a temperature all logits are divided by it first.
+
+Order, wherever a rank matters: higher logit first, then lower token id, tokens of logit 0 included.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fake_server.base_models import BaseModel
+from fake_server.elementary import Floats, Ints, digest, exp, exp_of, log, mix, mix_of
+
+__all__ = ["START", "TOKEN_BITS", "Language", "Row", "Shape", "Table", "contexts_of", "next_context"]
+
+TOKEN_BITS = 20
+"""Bits of a token id in a key. Source: ours: three of them, two with a start mark, fit 63 bits."""
+START = 1 << TOKEN_BITS
+"""Stands where a context has no token. Source: ours: the first number that is no token id."""
+CANDIDATES = (24, 12, 7, 4)
+END, OTHERS, WHOLE = 1, 16, 64
+"""Base mass in 64ths. Source: ours: likely tokens to learn against, and an end after 64 tokens on average."""
+SHARED_LANGUAGES, SHARED_TABLES = 64, 64
+"""Languages and their tables kept for all tenants. Source: ours: more than one run ever uses."""
+
+
+def contexts_of(tokens: Ints) -> Ints:
+    """The context that each of `tokens` `[N]` leaves behind it, `[N]`: what predicts the next one."""
+    before = np.empty_like(tokens)
+    before[:1] = START
+    before[1:] = tokens[:-1]
+    contexts: Ints = (before << (TOKEN_BITS + 1)) | tokens
+    return contexts
+
+
+def next_context(context: int, token: int) -> int:
+    """The context after `token` in `context`."""
+    return ((context & ((1 << (TOKEN_BITS + 1)) - 1)) << (TOKEN_BITS + 1)) | token
+
+
+class Language:
+    """The untrained distribution of one base model under one seed. Immutable."""
+
+    def __init__(self, seed: int, model: BaseModel) -> None:
+        self.vocab_size = model.vocab_size
+        self.ends = tuple(sorted(model.end_of_text_ids))
+        low, high = model.text_ids
+        self._low, self._quarter = low, (high - low) // len(CANDIDATES)
+        self._root = digest("language", seed, model.name)
+        self.slots = len(CANDIDATES) + len(self.ends)
+        self.others = self.vocab_size - self.slots
+        shares = [*CANDIDATES, *(END / len(self.ends) for _ in self.ends)]
+        self.logits: Floats = np.append(log(np.array(shares) * (self.others / OTHERS)), 0.0)
+        """Base logit by slot, `[slots + 1]`; the last, 0, is that of all other tokens."""
+
+    @staticmethod
+    @lru_cache(maxsize=SHARED_LANGUAGES)
+    def of(seed: int, model: BaseModel) -> "Language":
+        """The language of a base model under a seed, shared by all who ask."""
+        return Language(seed, model)
+
+    @lru_cache(maxsize=SHARED_TABLES)  # noqa: B019 - languages are shared and live as long as the process
+    def table(self, temperature: float) -> "Table":
+        """The untrained distribution at a temperature."""
+        return Table(self, temperature)
+
+    def slot_of(self, contexts: Ints, tokens: Ints) -> Ints:
+        """Which slot each token has in its context, `slots` where it has none; all of one shape."""
+        found = np.full(tokens.shape, self.slots)
+        words = mix(contexts.view(np.uint64) ^ np.uint64(self._root))
+        turns = (words >> np.uint64(62)).view(np.int64)
+        for slot in range(len(CANDIDATES)):
+            quarters = (words >> np.uint64(16 * slot)).view(np.int64) & 0xFFFF
+            candidates = self._low + 4 * (quarters * self._quarter >> 16) + ((turns + slot) & 3)
+            found[candidates == tokens] = slot
+        for slot, end in enumerate(self.ends, len(CANDIDATES)):
+            found[tokens == end] = slot
+        return found
+
+    def slot_tokens(self, context: int) -> tuple[int, ...]:
+        """The token of every slot of a context, likeliest first."""
+        word = mix_of(context ^ self._root)
+        low, quarter, turn = self._low, self._quarter, word >> 62
+        return (
+            low + 4 * ((word & 0xFFFF) * quarter >> 16) + turn,
+            low + 4 * ((word >> 16 & 0xFFFF) * quarter >> 16) + ((turn + 1) & 3),
+            low + 4 * ((word >> 32 & 0xFFFF) * quarter >> 16) + ((turn + 2) & 3),
+            low + 4 * ((word >> 48) * quarter >> 16) + ((turn + 3) & 3),
+            *self.ends,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The probabilities of a context's tokens by rank, without their names."""
+
+    logprobs: tuple[float, ...]
+    """Of the tokens whose logit is not 0, in order."""
+    probabilities: tuple[float, ...]
+    above: int
+    """How many of them come before the tokens of logit 0."""
+    others: int
+    """How many tokens have logit 0."""
+    other_logprob: float
+    other_probability: float
+
+
+class Row(NamedTuple):
+    """The distribution in one context."""
+
+    tokens: tuple[int, ...]
+    """Those whose logit is not 0, in order."""
+    shape: Shape
+
+    def other(self, rank: int) -> int:
+        """The token of logit 0 with the `rank`-th lowest id, from 0."""
+        for token in sorted(self.tokens):
+            if token > rank:
+                break
+            rank += 1
+        return rank
+
+    def likeliest(self, count: int) -> list[tuple[int, float]]:
+        """The first `count` tokens in order, with their logprobs."""
+        shape, above = self.shape, self.shape.above
+        ranked = list(zip(self.tokens, shape.logprobs, strict=True))
+        wanted = min(max(count - above, 0), shape.others)
+        others = [(self.other(rank), shape.other_logprob) for rank in range(wanted)]
+        return [*ranked[:above], *others, *ranked[above:]][:count]
+
+
+class Table:
+    """A language with what a model learned, at one temperature. Immutable.
+
+    Args:
+        language: The base distribution.
+        temperature: Divides all logits; above 0.
+        keys: `context << TOKEN_BITS | token` of each learned pair, sorted, `[P]`.
+        learned: What was added to the logit of each pair, `[P]`; 0 is as if the pair were absent.
+    """
+
+    def __init__(
+        self, language: Language, temperature: float, keys: Ints | None = None, learned: Floats | None = None
+    ) -> None:
+        self._language = language
+        self._base = language.logits / temperature
+        self._counts = np.array([1] * language.slots + [language.others])
+        self._log_z0 = float(_log_normalizer(self._base[None, :], self._counts[None, :])[0])
+        tops = self._base[:-1].tolist()
+        self.base_shape = _shape(tops, language.slots, language.others, self._log_z0)
+        self._keys: Ints = np.empty(0, np.int64)
+        self._contexts: list[int] = []
+        if keys is not None and learned is not None and learned.any():
+            self._learn(keys[learned != 0], learned[learned != 0], temperature)
+
+    def _learn(self, keys: Ints, learned: Floats, temperature: float) -> None:
+        language = self._language
+        contexts, tokens = keys >> TOKEN_BITS, keys & (START - 1)
+        slots = language.slot_of(contexts, tokens)
+        self._keys, self._logits = keys, (language.logits[slots] + learned) / temperature
+        self._known, self._starts, groups = _groups(contexts)
+        width = language.slots + 1
+        taken = np.bincount(groups * width + slots, minlength=len(self._known) * width)
+        absent = self._counts - taken.reshape(-1, width)
+        self._log_z = _log_normalizer(self._base[None, :], absent, self._logits, self._starts)
+        self._contexts = self._known.tolist()
+
+    def logprobs(self, contexts: Ints, tokens: Ints) -> Floats:
+        """Logprob of each token in its context; all of one shape `[M]`, ids in [0, V)."""
+        logits = self._base[self._language.slot_of(contexts, tokens)]
+        if not self._contexts:
+            return logits - self._log_z0
+        keys = contexts << TOKEN_BITS | tokens
+        at, hit = _find(self._keys, keys)
+        logits[hit] = self._logits[at[hit]]
+        group, known = _find(self._known, contexts)
+        return logits - np.where(known, self._log_z[group], self._log_z0)
+
+    def row(self, context: int) -> Row:
+        """The distribution in a context."""
+        group = bisect_left(self._contexts, context)
+        if group == len(self._contexts) or self._contexts[group] != context:
+            return Row(self._language.slot_tokens(context), self.base_shape)
+        learned = slice(int(self._starts[group]), int(self._starts[group + 1]))
+        logits = dict(zip(self._language.slot_tokens(context), self._base.tolist(), strict=False))
+        tokens = (self._keys[learned] & (START - 1)).tolist()
+        logits.update(zip(tokens, self._logits[learned].tolist(), strict=True))
+        order = sorted((-logit, token) for token, logit in logits.items() if logit != 0)
+        above = sum(negative < 0 for negative, _ in order)
+        others = self._language.vocab_size - len(order)
+        shape = _shape([-negative for negative, _ in order], above, others, float(self._log_z[group]))
+        return Row(tuple(token for _, token in order), shape)
+
+
+def _shape(logits: list[float], above: int, others: int, log_z: float) -> Shape:
+    logprobs = tuple(logit - log_z for logit in logits)
+    other = -log_z
+    return Shape(
+        logprobs,
+        tuple(exp_of(logprob) for logprob in logprobs),
+        above,
+        others,
+        other,
+        exp_of(other) if others else 0.0,
+    )
+
+
+def _find(ordered: Ints, wanted: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Where each wanted number is in a sorted array that is not empty, and whether it is there."""
+    at = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+    return at, ordered[at] == wanted
+
+
+def _groups(contexts: Ints) -> tuple[Ints, Ints, Ints]:
+    """Distinct values `[C]` of sorted contexts `[P]`, where each starts `[C + 1]`, and the group of each."""
+    first = np.append(True, contexts[1:] != contexts[:-1])
+    starts = np.flatnonzero(first)
+    return contexts[starts], np.append(starts, len(contexts)), np.cumsum(first) - 1
+
+
+def _log_normalizer(
+    base: Floats, counts: Ints, logits: Floats | None = None, starts: Ints | None = None
+) -> Floats:
+    """Log Z of each group `[C]`: `counts` tokens of each `base` logit `[C, S]`, and its learned `logits`."""
+    present = np.where(counts > 0, base, -np.inf)
+    tops: Floats = present.max(axis=1)
+    if logits is None or starts is None:
+        return tops + log((exp(present - tops[:, None]) * counts).sum(axis=1))
+    tops = np.maximum(tops, np.maximum.reduceat(logits, starts[:-1]))
+    masses = exp(logits - np.repeat(tops, np.diff(starts)))
+    unlearned = (exp(present - tops[:, None]) * counts).sum(axis=1)
+    return tops + log(unlearned + np.add.reduceat(masses, starts[:-1]))

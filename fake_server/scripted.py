@@ -1,0 +1,271 @@
+"""`ScriptedBackend`: trains and samples in microseconds, and every number is a stated pure function.
+
+The model is the sparse bigram-context model of `fake_server.language`: a lot smaller than any real one, and
+with real gradients, a real optimizer and exact probabilities. What it answers depends on the seed, the base
+model, the model's earlier operations and the request; never on time, process, thread or machine.
+
+Not as the real service: the model itself; images and audio are hashed, not seen; `gspo` and
+`stable_reinforce` follow formulas of ours (`fake_server.scripted_loss`); string stops are matched against
+scripted text except for `tinkerproof/pico` (`fake_server.scripted_text`); nothing is recorded for
+`record_stability_info`, so `stable_reinforce` reads the provenance spans only; uploaded losses are refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import fsum
+
+import numpy as np
+
+from contract import (
+    Backend,
+    BackendOptions,
+    BaseModelInfo,
+    CreateCustomLossRequest,
+    Datum,
+    ForwardBackwardInput,
+    ForwardBackwardOutput,
+    LoraConfig,
+    ModelID,
+    OptimizerConfig,
+    OptimParams,
+    OptimStepResponse,
+    RequestFailure,
+    SampleRequest,
+    SampleResponse,
+    TensorData,
+    Weights,
+    check_data,
+    loss_settings,
+)
+from fake_server.base_models import BaseModel, find_base_model, known_base_models
+from fake_server.elementary import Floats, Ints
+from fake_server.language import START, TOKEN_BITS, Language, Table, contexts_of
+from fake_server.scripted_loss import token_terms
+from fake_server.scripted_optimizer import Gradients, adam_params, adamw_step
+from fake_server.scripted_sampling import Sampler
+from fake_server.scripted_tokens import ids_in_vocabulary, tokens_of
+from fake_server.scripted_weights import Moments, ScriptedWeights, fresh_weights, read_weights
+
+__all__ = ["ScriptedBackend", "open_scripted"]
+
+
+def open_scripted(options: BackendOptions) -> Backend:
+    """A scripted backend for one tenant."""
+    return ScriptedBackend(options)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model between two operations."""
+
+    base: BaseModel
+    weights: ScriptedWeights
+    pending: tuple[Gradients, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One datum's targets under the model."""
+
+    contexts: Ints
+    targets: Ints
+    logprobs: Floats
+    """All three in the targets' shape, `[N]` or `[N, K]`."""
+
+
+class ScriptedBackend:
+    """A backend without a neural network."""
+
+    concurrent = False
+
+    def __init__(self, options: BackendOptions) -> None:
+        self._seed = options.seed
+        self._bases = known_base_models(options.base_models)
+        self._models: dict[ModelID, Model] = {}
+
+    def base_models(self) -> Sequence[BaseModelInfo]:
+        """The base models, in the order to list them."""
+        return [model.info for model in self._bases.values()]
+
+    def create_model(
+        self, model_id: ModelID, base_model: str, lora: LoraConfig, optimizer: OptimizerConfig
+    ) -> None:
+        """Create a model with a fresh adapter: until it is trained it equals its base model.
+
+        Raises:
+            RequestFailure: for an unknown base model, an optimizer other than adamw, or an empty adapter.
+        """
+        base = find_base_model(self._bases, base_model)
+        if optimizer.type != "adamw":
+            raise RequestFailure(
+                f"optimizer_config.type: expected 'adamw', got {optimizer.type!r}; "
+                "the scripted backend has no other optimizer"
+            )
+        if lora.rank < 1:
+            raise RequestFailure(f"lora_config.rank: expected at least 1, got {lora.rank}")
+        if not (lora.train_unembed or lora.train_mlp or lora.train_attn):
+            raise RequestFailure(
+                "lora_config: expected train_unembed, train_mlp or train_attn to be true, got none of them"
+            )
+        self._models[model_id] = Model(base, fresh_weights(self._seed, base.name, lora))
+
+    def unload_model(self, model_id: ModelID) -> None:
+        """Forget a model."""
+        self._model(model_id)
+        del self._models[model_id]
+
+    def forward_backward(
+        self,
+        model_id: ModelID,
+        batch: ForwardBackwardInput,
+        *,
+        forward_only: bool = False,
+        custom_loss: CreateCustomLossRequest | None = None,
+    ) -> ForwardBackwardOutput:
+        """Compute a loss, and unless `forward_only` add its gradients to the model's.
+
+        The metrics are `loss:sum`, the loss, and `tokens:sum`, the number of input tokens. A `cross_entropy`
+        without weights weighs every target 1; sparse targets are weighed 1 where they list something.
+
+        Raises:
+            RequestFailure: for an uploaded loss, or data that the loss cannot read; nothing is changed.
+        """
+        model = self._model(model_id)
+        if custom_loss is not None or batch.loss_fn == "custom":
+            raise RequestFailure(
+                "loss_fn: expected a built-in loss, got 'custom'; the scripted backend does not run uploaded "
+                "losses: leave the client flag custom_loss_server_side off, so that forward_backward_custom "
+                "computes them at the client, or use a backend that runs them"
+            )
+        settings = loss_settings(batch.loss_fn, batch.loss_fn_config)
+        places = [f" (datum {number} of {len(batch.data)})" for number in range(1, len(batch.data) + 1)]
+        inputs = [
+            tokens_of(datum.model_input, model.base, "model_input", where)
+            for datum, where in zip(batch.data, places, strict=True)
+        ]
+        check_data(batch.loss_fn, batch.data)
+        table = model.weights.table(Language.of(self._seed, model.base))
+        scored = _scored(table, model.base, batch.data, inputs, places)
+        terms = [
+            token_terms(batch.loss_fn, datum, part.logprobs, settings, where)
+            for datum, part, where in zip(batch.data, scored, places, strict=True)
+        ]
+        loss = _sum([part.values for part in terms])
+        if not forward_only:
+            slopes = np.concatenate([part.slopes.ravel() for part in terms])
+            self._models[model_id] = replace(model, pending=(*model.pending, *_gradients(scored, slopes)))
+        return ForwardBackwardOutput(
+            loss_fn_output_type="ArrayRecord",
+            loss_fn_outputs=[{"logprobs": TensorData.from_numpy(part.logprobs)} for part in scored],
+            metrics={"loss:sum": loss, "tokens:sum": float(sum(map(len, inputs)))},
+        )
+
+    def optim_step(self, model_id: ModelID, params: OptimParams) -> OptimStepResponse:
+        """Apply the accumulated gradients and clear them; without any, they count as zero.
+
+        The metric `grad_norm` is the global gradient norm before clipping.
+
+        Raises:
+            RequestFailure: for parameters that AdamW cannot use; nothing is changed.
+        """
+        model = self._model(model_id)
+        adam = adam_params(params)
+        table = model.weights.table(Language.of(self._seed, model.base))
+        weights, norm = adamw_step(model.weights, table, list(model.pending), adam)
+        self._models[model_id] = Model(model.base, weights)
+        return OptimStepResponse(metrics={"grad_norm": norm})
+
+    def save_weights(self, model_id: ModelID, *, optimizer: bool) -> Weights:
+        """The model's weights as they are now, with its optimizer's state if asked; nothing is copied."""
+        weights = self._model(model_id).weights
+        return weights if optimizer else weights.without_optimizer()
+
+    def load_weights(self, model_id: ModelID, weights: Weights, *, optimizer: bool) -> None:
+        """Replace a model's weights, and with `optimizer` its optimizer's state, else start that afresh.
+
+        Accumulated gradients are dropped. The speed at which an adapter learns comes with its weights.
+
+        Raises:
+            RequestFailure: if they are of another base model or adapter shape, or lack the state asked for.
+        """
+        model = self._model(model_id)
+        given = self._own(weights)
+        ours = model.weights
+        if (given.base_model, given.rank, given.parts) != (ours.base_model, ours.rank, ours.parts):
+            raise RequestFailure(f"weights: expected those of {_told(ours)}, got those of {_told(given)}")
+        moments = given.moments if optimizer else Moments(*np.zeros((2, len(given.pairs.keys))))
+        if moments is None:
+            raise RequestFailure(
+                "weights: expected an optimizer state, got none; load them without, or save a training state"
+            )
+        self._models[model_id] = Model(model.base, replace(given, moments=moments))
+
+    def read_weights(self, files: Mapping[str, bytes]) -> Weights:
+        """Weights from the files that `Weights.files` gave.
+
+        Raises:
+            RequestFailure: naming the file that is missing or malformed, or an unknown base model.
+        """
+        weights = read_weights(files)
+        vocab_size = find_base_model(self._bases, weights.base_model).vocab_size
+        ids_in_vocabulary(weights.pairs.keys & (START - 1), vocab_size, "weights")
+        return weights
+
+    def sample(self, base_model: str, weights: Weights | None, request: SampleRequest) -> SampleResponse:
+        """Sample from a base model, or from it with `weights`.
+
+        Raises:
+            RequestFailure: for an unknown base model, weights of another one, or parameters out of range.
+        """
+        base = find_base_model(self._bases, base_model)
+        given = None if weights is None else self._own(weights)
+        if given is not None and given.base_model != base.name:
+            raise RequestFailure(f"weights: expected those of {base.name}, got those of {given.base_model}")
+        return Sampler(self._seed, base, given).sample(request)
+
+    def _model(self, model_id: ModelID) -> Model:
+        if model_id not in self._models:
+            raise RequestFailure(f"no model {model_id!r}; create it first")
+        return self._models[model_id]
+
+    def _own(self, weights: Weights) -> ScriptedWeights:
+        return weights if isinstance(weights, ScriptedWeights) else read_weights(weights.files())
+
+
+def _told(weights: ScriptedWeights) -> str:
+    return f"{weights.base_model} of rank {weights.rank} on {'+'.join(weights.parts)}"
+
+
+def _scored(
+    table: Table, base: BaseModel, data: list[Datum], inputs: list[Ints], places: list[str]
+) -> list[Scored]:
+    """The logprobs of all targets, in one pass over the whole batch."""
+    contexts, targets = [], []
+    for datum, tokens, where in zip(data, inputs, places, strict=True):
+        tensor = datum.loss_fn_inputs["target_tokens"]
+        wanted: Ints = tensor.to_numpy() if tensor.is_sparse else tensor.values.reshape(tensor.dimensions)
+        targets.append(ids_in_vocabulary(wanted, base.vocab_size, "loss_fn_inputs['target_tokens']", where))
+        own = contexts_of(tokens)
+        contexts.append(own if wanted.ndim == 1 else np.broadcast_to(own[:, None], wanted.shape))
+    flat_contexts = np.concatenate([part.ravel() for part in contexts])
+    logprobs = table.logprobs(flat_contexts, np.concatenate([part.ravel() for part in targets]))
+    ends = np.cumsum([part.size for part in targets])[:-1]
+    return [
+        Scored(own, wanted, found.reshape(wanted.shape))
+        for own, wanted, found in zip(contexts, targets, np.split(logprobs, ends), strict=True)
+    ]
+
+
+def _sum(values: list[Floats]) -> float:
+    """The exact sum, rounded once: the same in whatever order."""
+    try:
+        return fsum(np.concatenate([part.ravel() for part in values]).tolist())
+    except OverflowError:
+        raise RequestFailure("loss: expected a finite sum, got one beyond the range of float64") from None
+
+
+def _gradients(scored: list[Scored], slopes: Floats) -> tuple[Gradients, ...]:
+    """The derivatives that are not 0, each with its pair; nothing where all are 0."""
+    keys = np.concatenate([(part.contexts << TOKEN_BITS | part.targets).ravel() for part in scored])
+    moving = slopes != 0
+    return (Gradients(keys[moving], slopes[moving]),) if moving.any() else ()

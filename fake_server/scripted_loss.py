@@ -1,0 +1,192 @@
+"""The losses in closed form: the value of each token's term, and its derivative by the token's logprob.
+
+The formulas are those of `contract.losses`; a `weights` tensor multiplies the terms of every loss. Two have
+no published formula, and are computed by these of ours, with k the `sequence_ratio_mask` (absent: all ones):
+
+    gspo               s = exp(sum of k (lp - q) / sum of k), one number for a datum, 1 where k is all zeros
+                       -w min(s A, clamp(s, low, high) A), differentiated through s
+    stable_reinforce   where the target was sampled (its provenance span says so) and k is not 0:
+                       -w (clamp(r, low, high) held constant * lp * A - kl_coeff / 2 (lp - q)^2)
+                       with low 0 and high 4 unless the datum has clip tensors
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from contract import Datum, RequestFailure, SampledProvenanceSpan
+from fake_server.elementary import Floats, exp
+
+__all__ = ["TokenTerms", "token_terms"]
+
+STABLE_CLIPS = {"clip_low_threshold": 0.0, "clip_high_threshold": 4.0}
+"""Source: ours: as cispo, which truncates the same ratio."""
+
+Settings = Mapping[str, float | str]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTerms:
+    """What one datum adds to a loss."""
+
+    values: Floats
+    """The term of each target; their sum is the datum's loss."""
+    slopes: Floats
+    """Derivative of the datum's loss by each target's logprob."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratios:
+    """The inputs of a loss that compares the learner with the sampler, `[N]` each."""
+
+    learner: Floats
+    sampler: Floats
+    advantages: Floats
+    weights: Floats
+    low: Floats
+    high: Floats
+    counted: Floats
+    """1 where the token counts in its sequence's ratio, else 0."""
+    sampled: Floats
+    """1 where provenance says that the token was sampled, else 0."""
+    coefficient: float
+    """`beta` of dro, `kl_coeff` of stable_reinforce."""
+
+    @property
+    def ratio(self) -> Floats:
+        """r, the learner's probability over the sampler's."""
+        return exp(self.learner - self.sampler)
+
+
+def token_terms(loss: str, datum: Datum, logprobs: Floats, settings: Settings, where: str) -> TokenTerms:
+    """The terms of a datum that `contract.check_data` passed.
+
+    Args:
+        loss: Name of the loss, a key of `TERMS` or `cross_entropy`.
+        datum: Its inputs.
+        logprobs: The learner's logprobs of the targets, in their shape.
+        settings: The loss's settings in force.
+        where: Which datum, for the words of a refusal.
+
+    Raises:
+        RequestFailure: if a term is not finite, or the inputs make no sense together.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if loss == "cross_entropy":
+            weights = _cross_entropy_weights(datum, logprobs)
+            terms = TokenTerms(-(weights * logprobs), -weights)
+        else:
+            terms = TERMS[loss](_ratios(datum, logprobs, settings, where))
+    broken = int((~(np.isfinite(terms.values) & np.isfinite(terms.slopes))).sum())
+    if broken:
+        raise RequestFailure(
+            f"{loss}: expected finite loss terms, got {broken} of {logprobs.size} that are not{where}; "
+            "check logprobs, advantages and weights for extreme values"
+        )
+    return terms
+
+
+def _cross_entropy_weights(datum: Datum, logprobs: Floats) -> Floats:
+    """The weights, in the targets' shape: 1 by default, and 0 where sparse targets list nothing."""
+    inputs = datum.loss_fn_inputs
+    tensor = inputs.get("weights")
+    weights: Floats = np.ones(logprobs.shape) if tensor is None else tensor.to_numpy().astype(np.float64)
+    targets = inputs["target_tokens"]
+    if tensor is None and targets.is_sparse:
+        weights = (targets.to_numpy(pad_value=-1) >= 0).astype(np.float64)
+    return weights
+
+
+def _ratios(datum: Datum, logprobs: Floats, settings: Settings, where: str) -> Ratios:
+    def column(key: str, default: float) -> Floats:
+        tensor = datum.loss_fn_inputs.get(key)
+        return np.full(logprobs.shape, default) if tensor is None else tensor.values.astype(np.float64)
+
+    low, high = (column(key, _number(settings, key, value)) for key, value in STABLE_CLIPS.items())
+    crossed = int((low > high).sum())
+    if crossed:
+        raise RequestFailure(
+            f"clip_low_threshold: expected at most clip_high_threshold, got more for {crossed} of {low.size} "
+            f"tokens{where}"
+        )
+    counted = column("sequence_ratio_mask", 1.0)
+    if not np.isin(counted, (0.0, 1.0)).all():
+        raise RequestFailure(
+            f"loss_fn_inputs['sequence_ratio_mask']: expected only 0 and 1, got others{where}"
+        )
+    spans = datum.loss_fn_input_spans or []
+    sampled = [isinstance(span, SampledProvenanceSpan) for span in spans for _ in range(span.length)]
+    return Ratios(
+        learner=logprobs,
+        sampler=column("logprobs", 0.0),
+        advantages=column("advantages", 0.0),
+        weights=column("weights", 1.0),
+        low=low,
+        high=high,
+        counted=counted,
+        sampled=np.array(sampled, dtype=np.float64),
+        coefficient=_number(settings, "kl_coeff", _number(settings, "beta", 0.0)),
+    )
+
+
+def _number(settings: Settings, key: str, default: float) -> float:
+    value = settings.get(key, default)
+    if isinstance(value, str):
+        raise RequestFailure(f"loss_fn_config[{key!r}]: expected a number, got {value!r}")
+    return value
+
+
+def _importance_sampling(given: Ratios) -> TokenTerms:
+    values = -(given.weights * given.ratio * given.advantages)
+    return TokenTerms(values, values)
+
+
+def _clipped(ratio: Floats, given: Ratios) -> tuple[Floats, Floats]:
+    """min(r A, clamp(r) A), and its derivative by log r: r A, or 0 where the clamp decides."""
+    free = ratio * given.advantages
+    held = np.minimum(np.maximum(ratio, given.low), given.high) * given.advantages
+    return np.minimum(free, held), np.where(free <= held, free, 0.0)
+
+
+def _ppo(given: Ratios) -> TokenTerms:
+    objective, slope = _clipped(given.ratio, given)
+    return TokenTerms(-(given.weights * objective), -(given.weights * slope))
+
+
+def _cispo(given: Ratios) -> TokenTerms:
+    factor = given.weights * given.advantages * np.minimum(np.maximum(given.ratio, given.low), given.high)
+    return TokenTerms(-(factor * given.learner), -factor)
+
+
+def _dro(given: Ratios) -> TokenTerms:
+    gap = given.learner - given.sampler
+    objective = given.learner * given.advantages - given.coefficient / 2 * gap * gap
+    slope = given.advantages - given.coefficient * gap
+    return TokenTerms(-(given.weights * objective), -(given.weights * slope))
+
+
+def _gspo(given: Ratios) -> TokenTerms:
+    count = max(given.counted.sum(), 1.0)
+    mean = (given.counted * (given.learner - given.sampler)).sum() / count
+    ratio = np.broadcast_to(exp(np.array([mean])), given.learner.shape)
+    objective, slope = _clipped(ratio, given)
+    return TokenTerms(-(given.weights * objective), -(given.weights * slope).sum() * given.counted / count)
+
+
+def _stable_reinforce(given: Ratios) -> TokenTerms:
+    gap = given.learner - given.sampler
+    factor = given.advantages * np.minimum(np.maximum(given.ratio, given.low), given.high)
+    chosen = given.weights * given.sampled * given.counted
+    objective = factor * given.learner - given.coefficient / 2 * gap * gap
+    return TokenTerms(-(chosen * objective), -(chosen * (factor - given.coefficient * gap)))
+
+
+TERMS: Mapping[str, Callable[[Ratios], TokenTerms]] = {
+    "importance_sampling": _importance_sampling,
+    "ppo": _ppo,
+    "cispo": _cispo,
+    "dro": _dro,
+    "gspo": _gspo,
+    "stable_reinforce": _stable_reinforce,
+}
