@@ -1,6 +1,6 @@
 """Models and how they are trained: creation, forward and backward passes, optimizer steps.
 
-Source: sdk 0.38.0 types/{create_model,lora_config,optimizer,forward_backward*,optim_step*,get_info*}.py.
+Source: sdk 0.38.0 types/{create_model*,lora_config,optimizer,forward_backward*,optim_step*,get_info*}.py.
 """
 
 from typing import Annotated, Any, Literal
