@@ -160,7 +160,8 @@ def loss_settings(name: str, config: Mapping[str, float | str] | None) -> dict[s
                 f"loss_fn_config[{key!r}]: expected a setting of {name} "
                 f"({', '.join(loss.settings) or 'it has none'}), got {value!r}"
             )
-        if isinstance(value, float | int) and not isfinite(value):
+        wants_number = isinstance(loss.settings[key].default, float)
+        if wants_number and (isinstance(value, str) or not isfinite(value)):
             raise RequestFailure(f"loss_fn_config[{key!r}]: expected a finite number, got {value!r}")
     settings: dict[str, float | str] = {}
     for key, setting in loss.settings.items():

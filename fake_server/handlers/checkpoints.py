@@ -1,8 +1,7 @@
 """Checkpoints and training runs as resources: listed, shared, kept, deleted, downloaded."""
 
-from dataclasses import replace
-
 from collections.abc import Sequence
+from dataclasses import replace
 
 from contract import (
     BadRequest,

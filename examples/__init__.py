@@ -1,0 +1,1 @@
+"""Programs that show what tinkerproof is for."""

@@ -1,0 +1,81 @@
+"""Clocks tell the time and call back; the virtual one moves only when it is moved."""
+
+import asyncio
+import time
+
+import pytest
+
+from fake_server.clock import SystemClock, VirtualClock
+
+
+def test_the_system_clock_tells_the_machines_time():
+    before = time.time()
+
+    assert before <= SystemClock().now() <= time.time()
+
+
+def test_the_system_clock_calls_back():
+    async def main() -> str:
+        called = asyncio.get_running_loop().create_future()
+        SystemClock().call_at(SystemClock().now(), lambda: called.set_result("called"))
+        return await called
+
+    assert asyncio.run(main()) == "called"
+
+
+def test_a_call_of_the_system_clock_can_be_cancelled():
+    async def main() -> list[str]:
+        calls: list[str] = []
+        clock = SystemClock()
+        clock.call_at(clock.now(), lambda: calls.append("cancelled"))()
+        done = asyncio.get_running_loop().create_future()
+        clock.call_at(clock.now(), lambda: done.set_result(None))
+        await done
+        return calls
+
+    assert asyncio.run(main()) == []
+
+
+def test_the_virtual_clock_stands_still():
+    clock = VirtualClock(start=100.0)
+
+    assert clock.now() == clock.now() == 100.0
+
+
+def test_advancing_makes_the_due_calls_in_order_and_at_their_times():
+    clock = VirtualClock(start=0.0)
+    seen: list[tuple[str, float]] = []
+    clock.call_at(20, lambda: seen.append(("late", clock.now())))
+    clock.call_at(10, lambda: seen.append(("early", clock.now())))
+    clock.call_at(31, lambda: seen.append(("not yet", clock.now())))
+
+    clock.advance(30)
+
+    assert seen == [("early", 10.0), ("late", 20.0)]
+    assert clock.now() == 30.0
+
+
+def test_a_cancelled_call_is_not_made():
+    clock = VirtualClock()
+    seen: list[str] = []
+    cancel = clock.call_at(clock.now() + 1, lambda: seen.append("called"))
+
+    cancel()
+    clock.advance(2)
+
+    assert seen == []
+
+
+def test_a_call_may_ask_for_another_call():
+    clock = VirtualClock(start=0.0)
+    seen: list[float] = []
+    clock.call_at(1, lambda: clock.call_at(2, lambda: seen.append(clock.now())))
+
+    clock.advance(5)
+
+    assert seen == [2.0]
+
+
+def test_time_does_not_run_backwards():
+    with pytest.raises(ValueError, match="seconds: expected 0 or more, got -1"):
+        VirtualClock().advance(-1)

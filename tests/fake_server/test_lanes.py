@@ -1,0 +1,138 @@
+"""Lanes: any order of arrival, one order of effect; gaps hold, and are given up in the end."""
+
+import pytest
+
+from tests.fake_server.driver import Driver, datum
+
+
+@pytest.fixture
+def driver() -> Driver:
+    return Driver()
+
+
+def submit(driver: Driver, model: str, number: int) -> str:
+    return driver.answer("optim_step", driver.step(model, number))["request_id"]
+
+
+def test_a_submission_never_waits_for_an_earlier_number(driver):
+    model = driver.model()
+
+    late = submit(driver, model, 3)
+    later = submit(driver, model, 2)
+    first = submit(driver, model, 1)
+
+    assert [driver.poll(request_id).status for request_id in (first, later, late)] == [200, 200, 200]
+
+
+def test_operations_take_effect_in_the_order_of_their_numbers(driver):
+    seen: list[str] = []
+    model = driver.model()
+    backend = driver.service.backend
+    optim_step, forward_backward = backend.optim_step, backend.forward_backward
+    backend.optim_step = lambda *a, **k: (seen.append("step"), optim_step(*a, **k))[1]
+    backend.forward_backward = lambda *a, **k: (seen.append("pass"), forward_backward(*a, **k))[1]
+
+    driver.answer("optim_step", driver.step(model, 2))
+    driver.answer("forward_backward", driver.train(model, 1))
+
+    assert seen == ["pass", "step"]
+
+
+def test_a_gap_fails_what_waits_behind_it_once_its_time_is_over(driver):
+    model = driver.model()
+    waiting = submit(driver, model, 2)
+
+    driver.clock.advance(60)
+    reply = driver.poll(waiting)
+
+    assert reply.status == 200
+    assert reply.json["category"] == "user"
+    assert f"seq_id 2 of {model}: expected seq_id 1 before it, got none within 60 s" in reply.json["error"]
+
+
+def test_a_waiting_poll_hears_that_a_gap_was_given_up(driver):
+    model = driver.model()
+    driver.clock.advance(1)
+    waiting = submit(driver, model, 2)
+    driver.poll_while(waiting, lambda: driver.clock.advance(30))
+
+    reply = driver.poll_while(waiting, lambda: driver.clock.advance(30))
+
+    assert "expected seq_id 1 before it" in reply.json["error"]
+
+
+def test_a_lane_goes_on_behind_a_gap_that_was_given_up(driver):
+    model = driver.model()
+    submit(driver, model, 2)
+    driver.clock.advance(60)
+
+    assert driver.poll(submit(driver, model, 3)).status == 200
+
+
+def test_a_number_that_comes_after_it_was_given_up_is_refused(driver):
+    model = driver.model()
+    submit(driver, model, 2)
+    driver.clock.advance(60)
+
+    reply = driver.post("optim_step", driver.step(model, 1))
+
+    assert reply.status == 400
+    assert f"seq_id: expected 3, got 1, which {model} has passed" in reply.json["detail"]
+
+
+def test_progress_behind_one_gap_gives_the_next_gap_its_full_time(driver):
+    model = driver.model()
+    submit(driver, model, 2)
+    last = submit(driver, model, 4)
+    driver.clock.advance(59)
+    submit(driver, model, 1)
+    driver.clock.advance(59)
+
+    assert driver.service.lanes.deadline(model) == driver.clock.now() + 1
+    submit(driver, model, 3)
+    assert driver.poll(last).status == 200
+
+
+@pytest.mark.parametrize("number", [0, -3])
+def test_numbers_start_at_one(driver, number):
+    reply = driver.post("optim_step", driver.step(driver.model(), number))
+
+    assert reply.status == 422
+    assert f"seq_id: expected 1 or more, got {number}" in reply.json["detail"]
+
+
+def test_a_rejected_request_uses_up_its_number(driver):
+    model = driver.model()
+    body = {**driver.step(model, 1), "adam_params": {"learning_rate": "fast"}}
+
+    assert driver.post("optim_step", body).status == 422
+    assert driver.poll(submit(driver, model, 2)).status == 200
+
+
+def test_a_request_that_is_refused_for_its_key_can_be_sent_again(driver):
+    model = driver.model()
+    refused = driver.post("optim_step", driver.step(model, 1), x_api_key="wrong")
+
+    assert refused.status == 401
+    assert driver.poll(submit(driver, model, 1)).status == 200
+
+
+def test_an_operation_without_a_number_comes_next_in_order_of_arrival(driver):
+    model = driver.model()
+    submit(driver, model, 1)
+
+    first = driver.answer("optim_step", driver.step(model, None), x_idempotency_key="k:0:1")
+    again = driver.answer("optim_step", driver.step(model, None), x_idempotency_key="k:0:1")
+    other = driver.answer("optim_step", driver.step(model, None))
+
+    assert first == again != other
+    assert driver.service.lanes.next_seq_id(model) == 4
+
+
+def test_models_do_not_wait_for_each_other(driver):
+    session = driver.session()
+    stuck, free = driver.model(session, 0), driver.model(session, 1)
+    submit(driver, stuck, 2)
+
+    assert driver.poll(submit(driver, free, 1)).status == 200
+    assert datum()["model_input"]

@@ -1,0 +1,167 @@
+"""Sessions: opened, kept alive, ended once, found again."""
+
+import pytest
+
+from tests.fake_server.driver import Driver
+
+
+@pytest.fixture
+def driver() -> Driver:
+    return Driver()
+
+
+def finish(driver: Driver, session: str, kind: str = "success", detail: str | None = None) -> int:
+    return driver.post(f"sessions/{session}/finish", {"reason": {"type": kind}, "detail": detail}).status
+
+
+def test_a_heartbeat_keeps_a_session_alive(driver):
+    session = driver.session()
+    for _ in range(3):
+        driver.clock.advance(299)
+        assert driver.post("session_heartbeat", {"session_id": session}).json == {"type": "session_heartbeat"}
+
+    assert driver.model(session)
+
+
+def test_a_session_without_heartbeats_ends(driver):
+    session = driver.session()
+    model = driver.model(session)
+    driver.clock.advance(301)
+
+    assert driver.post("session_heartbeat", {"session_id": session}).status == 410
+    reply = driver.post("optim_step", driver.step(model, 1))
+    assert reply.status == 400
+    assert "has ended (cancelled: no heartbeat for more than 300 s); open a new one" in reply.json["detail"]
+
+
+def test_a_heartbeat_of_an_unknown_session_is_not_found(driver):
+    assert driver.post("session_heartbeat", {"session_id": "nope"}).status == 404
+
+
+def test_a_finished_session_takes_no_more_operations(driver):
+    session = driver.session()
+    model = driver.model(session)
+
+    assert finish(driver, session, detail="done") == 204
+    reply = driver.post("optim_step", driver.step(model, 1))
+    assert reply.status == 400
+    assert "has ended (success: done)" in reply.json["detail"]
+    assert driver.post("session_heartbeat", {"session_id": session}).status == 410
+
+
+def test_the_first_end_of_a_session_counts(driver):
+    session = driver.session()
+    finish(driver, session, "errored")
+    finish(driver, session, "success")
+
+    found = driver.answer("sessions/search", {"session_id": session})["sessions"][0]
+    assert found["status"] == {"type": "client_finished", "reason": {"type": "errored"}}
+
+
+def test_sessions_are_listed_newest_first_in_pages(driver):
+    ids = [driver.session() for _ in range(5)]
+
+    assert driver.get("sessions?limit=2&offset=1").json == {"sessions": ids[::-1][1:3]}
+
+
+@pytest.mark.parametrize(
+    ("query", "words"), [("limit=0", "limit: expected 1 to"), ("offset=-1", "offset: expected 0")]
+)
+def test_a_page_out_of_range_is_refused(driver, query, words):
+    reply = driver.get(f"sessions?{query}")
+
+    assert reply.status == 400
+    assert words in reply.json["detail"]
+
+
+def test_a_query_of_another_type_is_refused(driver):
+    assert driver.get("sessions?limit=many").status == 422
+
+
+def test_a_session_shows_its_models_and_samplers(driver):
+    session = driver.session(user_metadata={"a": 1}, display_name="My run")
+    model, sampler = driver.model(session), driver.sampler(session)
+
+    assert driver.get(f"sessions/{session}?access_scope=owned").json == {
+        "training_run_ids": [model],
+        "sampler_ids": [sampler],
+        "user_metadata": {"a": "1"},
+        "display_name": "My run",
+    }
+
+
+def test_a_session_moves_to_a_project(driver):
+    session = driver.session()
+
+    assert driver.call("PUT", f"sessions/{session}/project", {"project_id": "p2"}).status == 204
+    assert driver.call("PUT", f"sessions/{session}/project", {"project_id": ""}).status == 422
+    assert driver.answer("sessions/search", {"project_ids": ["p2"]})["sessions"][0]["session_id"] == session
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({}, "cba"),
+        ({"display_name": "big run"}, "a"),
+        ({"user_metadata": {"k": "1"}}, "b"),
+        ({"project_ids": ["p"]}, "c"),
+        ({"project_ids": []}, ""),
+        ({"statuses": [{"type": "active"}]}, "ba"),
+        ({"statuses": [{"type": "client_finished"}]}, "c"),
+        ({"statuses": [{"type": "client_finished", "reasons": ["errored"]}]}, ""),
+        ({"statuses": [{"type": "cancelled"}, {"type": "failed"}]}, ""),
+        ({"owner": {"type": "user", "owner_urns": ["tml:user:fake"]}}, "cba"),
+        ({"owner": {"type": "user", "owner_urns": ["tml:user:else"]}}, ""),
+        ({"owner": {"type": "accessible"}}, "cba"),
+    ],
+)
+def test_sessions_are_found_by_every_filter(driver, query, found):
+    ids = {
+        driver.session(display_name="A Big Run"): "a",
+        driver.session(user_metadata={"k": "1"}): "b",
+        driver.session(project_id="p"): "c",
+    }
+    finish(driver, list(ids)[2])
+
+    sessions = driver.answer("sessions/search", query)["sessions"]
+
+    assert "".join(ids[session["session_id"]] for session in sessions) == found
+
+
+def test_a_search_by_id_or_name_finds_either(driver):
+    first, second = driver.session(display_name="x"), driver.session()
+
+    found = driver.answer("sessions/search", {"session_id": second, "display_name": "x"})["sessions"]
+
+    assert [session["session_id"] for session in found] == [second, first]
+
+
+def test_a_search_goes_on_at_its_cursor(driver):
+    ids = [driver.session() for _ in range(3)]
+
+    first = driver.answer("sessions/search", {"limit": 2})
+    last = driver.answer("sessions/search", {"limit": 2, "cursor": first["next_cursor"]})
+
+    assert [s["session_id"] for s in first["sessions"] + last["sessions"]] == ids[::-1]
+    assert "next_cursor" not in last
+    lost = {**first["next_cursor"], "last_session_id": "nope"}
+    assert driver.post("sessions/search", {"cursor": lost}).status == 404
+
+
+def test_a_trace_lists_the_operations_of_a_session(driver):
+    session = driver.session()
+    model, sampler = driver.model(session), driver.sampler(session)
+    driver.result("forward_backward", driver.train(model, 1, loss_fn="l2"))
+    driver.answer("optim_step", driver.step(model, 3))
+    driver.result("asample", driver.sample(sampler, 0))
+
+    export = driver.get(f"sessions/{session}/trace_export").json
+    trace = driver.get(export["url"].removeprefix("http://fake.test")).json
+
+    assert export["status"] == "ready"
+    assert [(o["operation"], o["state"]) for o in trace["operations"]] == [
+        ("create_model", "finished"),
+        ("forward_backward", "failed"),
+        ("optim_step", "pending"),
+        ("asample", "finished"),
+    ]
