@@ -25,6 +25,7 @@ BASE_MODEL = "tinkerproof/pico"
 RANK = 8
 BATCH, LENGTH, VOCABULARY = 8, 64, 256
 """Datums of a step, tokens of a datum, tokens that occur."""
+WARM_UP_STEPS = 3
 FLOOR = 0.8
 """Share of the steps per second that the SDK itself can do."""
 
@@ -33,15 +34,19 @@ def measure(rounds: int = 5, steps: int = 30) -> list[Figure]:
     """Steps per second, one after the other, and the round trip of an optimizer step."""
     answers = _recorded()
     trips: dict[str, list[float]] = {"ours": [], "canned": []}
-    with serving(SERVE) as ours, serving_canned(answers) as canned:
-        with _training(ours.url) as here, _training(canned.url) as there:
-            for client in (here, there):
-                _train(client, 3, [])
-            runs = (
-                partial(_train, here, steps, trips["ours"]),
-                partial(_train, there, steps, trips["canned"]),
-            )
-            mine, bare = interleaved(rounds, *runs)
+    with (
+        serving(SERVE) as ours,
+        serving_canned(answers) as canned,
+        _training(ours.url) as here,
+        _training(canned.url) as there,
+    ):
+        for client in (here, there):
+            _train(client, WARM_UP_STEPS, [])
+        runs = (
+            partial(_train, here, steps, trips["ours"]),
+            partial(_train, there, steps, trips["canned"]),
+        )
+        mine, bare = interleaved(rounds, *runs)
     compared = ("canned bytes", median(bare))
     return [
         Figure(
@@ -78,7 +83,7 @@ def _training(url: str) -> "Iterator[tinker.TrainingClient]":
 
     service = tinker.ServiceClient(base_url=url, api_key=API_KEY)
     try:
-        yield service.create_lora_training_client(BASE_MODEL, rank=RANK)
+        yield service.create_lora_training_client(BASE_MODEL, rank=RANK).result()
     finally:
         service.close("success")
 
@@ -99,13 +104,16 @@ def _train(client: "tinker.TrainingClient", steps: int, trips_ms: list[float]) -
 
 def _batch() -> "list[tinker.Datum]":
     import numpy as np
-    from tinker import Datum, ModelInput
+    from tinker import Datum, ModelInput, TensorData
 
     tokens = np.random.default_rng(0).integers(0, VOCABULARY, (BATCH, LENGTH + 1))
     return [
         Datum(
             model_input=ModelInput.from_ints(row[:-1].tolist()),
-            loss_fn_inputs={"target_tokens": row[1:], "weights": np.ones(LENGTH, dtype=np.float32)},
+            loss_fn_inputs={
+                "target_tokens": TensorData.from_numpy(row[1:]),
+                "weights": TensorData.from_numpy(np.ones(LENGTH, dtype=np.float32)),
+            },
         )
         for row in tokens
     ]
