@@ -68,5 +68,5 @@ class Fake:
         """Close the clients that were handed out, and drop the world."""
         for client in self._clients:
             if hasattr(client, "close"):
-                client.close()
+                client.close("success").result()
         self._server.app.state.tenants.drop(self.name)
