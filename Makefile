@@ -22,7 +22,9 @@ serve: $(READY) ## Run a server
 	@$(BIN)/tinkerproof serve
 
 test: $(READY) ## All tests, with coverage; leaves out the slow suites
+	@rm -f .coverage .coverage.*
 	$(BIN)/python -m coverage run -m pytest -m "not slow"
+	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
 check: $(READY) ## Lint, types, layers

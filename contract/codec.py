@@ -278,8 +278,8 @@ def _got(problem: ErrorDetails) -> str:
 MOST_QUOTED = 60
 """Characters of a value that an error text repeats. Source: ours: they fit a terminal's line."""
 
-PIECE_BYTES = 1 << 18
-"""Bytes decompressed at once: what a bomb may cost beyond the limit."""
+PIECE_BYTES = 1 << 16
+"""Bytes decompressed at once. Source: ours: a bomb is noticed within as many."""
 LEAST_WINDOW_BYTES = 8 << 20
 """Every zstd decoder should take windows of this size. Source: RFC 8878, section 3.1.1.1.2."""
 SKIPPABLE_FRAME, SKIPPABLE_MASK = 0x184D2A50, 0xFFFFFFF0
@@ -324,6 +324,7 @@ def _not_encoded(encoding: str, body: bytes, reason: object) -> BadRequest:
 
 
 def _read_capped(read: Callable[[int], bytes], limit: int) -> bytes:
+    """All that `read` gives. The buffer is at most an eighth larger than its content, and never copied."""
     plain = BytesIO()
     while piece := read(PIECE_BYTES):
         if plain.tell() + len(piece) > limit:

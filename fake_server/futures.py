@@ -10,8 +10,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from contract.codec import encode
-
 from contract import (
     ApiError,
     BadRequest,
@@ -23,6 +21,7 @@ from contract import (
     RequestFailedResponse,
     RequestFailure,
 )
+from contract.codec import encode
 from fake_server.clock import Clock
 
 __all__ = ["Delivery", "Future", "FutureStore", "Job", "at_once"]
@@ -231,8 +230,7 @@ class FutureStore:
             await woken.wait()
         finally:
             cancel()
-            if wake in waiters:
-                waiters.remove(wake)
+            waiters.remove(wake)
 
 
 def _wake(waiters: list[Callable[[], None]]) -> None:

@@ -4,11 +4,12 @@ The socket is made here, on loopback and with TCP named as its protocol: otherwi
 Nagle's algorithm on, and every answer waits 40 ms for the client's acknowledgement.
 """
 
+import signal
 import socket
 import threading
 from collections.abc import Callable
 from importlib.metadata import entry_points
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Self, cast
 
 import uvicorn
@@ -39,12 +40,17 @@ def find_backend(name: str) -> BackendFactory:
 
 
 def bound_socket(host: str = LOOPBACK, port: int = 0) -> socket.socket:
-    """A socket bound to `host`; port 0 takes a free one. Raises `OSError` if that is not possible."""
+    """A socket bound to `host`; port 0 takes a free one.
+
+    Raises:
+        OSError: if the port is taken, or the address is not this machine's.
+        OverflowError: if there is no such port.
+    """
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
-    except OSError:
+    except (OSError, OverflowError):
         sock.close()
         raise
     return sock
@@ -82,8 +88,14 @@ class _Server(uvicorn.Server):
 
 
 def serve_forever(app: Starlette, sock: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM; returns normally, whichever it was."""
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, _ignored)  # uvicorn raises the signal again once it has stopped
     _Server(app, on_ready).run(sockets=[sock])
+
+
+def _ignored(_number: int, _frame: FrameType | None) -> None:
+    pass
 
 
 class LiveServer:
@@ -104,6 +116,8 @@ class LiveServer:
     def _run(self) -> None:
         try:
             self._server.run(sockets=[self._sock])
+        except SystemExit:  # an app that does not start; `start` tells
+            self._sock.close()
         finally:
             self._ready.set()
 

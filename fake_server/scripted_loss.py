@@ -131,10 +131,7 @@ def _ratios(datum: Datum, logprobs: Floats, settings: Settings, where: str) -> R
 
 
 def _number(settings: Settings, key: str, default: float) -> float:
-    value = settings.get(key, default)
-    if isinstance(value, str):
-        raise RequestFailure(f"loss_fn_config[{key!r}]: expected a number, got {value!r}")
-    return value
+    return float(settings.get(key, default))
 
 
 def _importance_sampling(given: Ratios) -> TokenTerms:

@@ -39,9 +39,7 @@ class Tenants:
         with self._lock:
             if len(self._services) >= MOST_TENANTS:
                 raise TooManyRequests(f"tenant: expected at most {MOST_TENANTS}, got {name!r}; drop some")
-            if name not in self._services:
-                self._services[name] = self._make(name)
-            return self._services[name]
+            return self._services.get(name) or self._services.setdefault(name, self._make(name))
 
     def drop(self, name: str) -> None:
         """Forget a tenant and all it has; unknown names are ignored."""

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from contract.codec import JSON, PROTOBUF, decode, decompress, encode, media_type_of
-from contract.proto.tinker_public_pb2 import ForwardBackwardRequest
 from google.protobuf.message import DecodeError
 
 from contract import (
     ApiError,
-    BadRequest,
     Endpoint,
     ForwardBackwardOutput,
     FutureOutcome,
@@ -21,6 +18,8 @@ from contract import (
     TryAgainResponse,
     Unprocessable,
 )
+from contract.codec import JSON, PROTOBUF, decode, decompress, encode, media_type_of
+from contract.proto.tinker_public_pb2 import ForwardBackwardRequest
 from contract.versions import upgrade
 
 __all__ = [
@@ -108,18 +107,8 @@ def _merged(incoming: Incoming, body: bytes) -> bytes:
     values = {**dict(parse_qsl(incoming.query.decode("ascii", "replace"))), **incoming.path_values}
     if not values:
         return body or b"{}"
-    fields = _object(body) if body else {}
+    fields = decode(dict[str, Any], body, JSON) if body else {}
     return json.dumps({**fields, **values}).encode()
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        fields = json.loads(body)
-    except ValueError as error:
-        raise BadRequest(f"body: expected JSON, got {len(body)} bytes that are not: {error}") from None
-    if not isinstance(fields, dict):
-        raise Unprocessable(f"body: expected a JSON object, got {type(fields).__name__}")
-    return fields
 
 
 def _upgraded(row: Endpoint, body: bytes) -> bytes | None:

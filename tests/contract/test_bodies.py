@@ -1,18 +1,31 @@
+import gzip
+import json
+import tracemalloc
+from contextlib import suppress
+from random import Random
+
 import numpy as np
 import pytest
+import zstandard
 from hypothesis import given
+from hypothesis import strategies as st
 from tinker.proto import response_conv
 
 from contract import (
+    OPERATIONS,
+    BadRequest,
     ForwardBackwardOutput,
+    ForwardBackwardRequest,
+    PayloadTooLarge,
     PromptAltTokens,
     SampleResponse,
     TensorData,
     Unprocessable,
+    UnsupportedMediaType,
 )
-from contract.codec import PROTOBUF, decode, encode
+from contract.codec import JSON, LEAST_WINDOW_BYTES, PROTOBUF, decode, decompress, encode
 from contract.proto import tinker_public_pb2 as pb
-from tests.contract.values import REPEATABLE, outputs, responses, said, show
+from tests.contract.values import REPEATABLE, outputs, requests, responses, said, show
 
 NAN = float("nan")
 
@@ -153,8 +166,7 @@ def test_the_sdks_decoder_reads_a_sample_as_we_do(response):
         assert (read is None) == (tensor is None)
         if tensor:
             fields = tensor.model_dump()
-            assert {name: getattr(read, name) for name in fields} == {**fields, "data": read.data}
-            np.testing.assert_array_equal(read.data, tensor.values, strict=True)
+            assert {name: getattr(read, name) for name in fields} == fields
 
 
 def test_nan_is_a_prompt_logprob_that_was_not_computed():
@@ -206,3 +218,147 @@ WRONG_SAMPLES = {
 def test_what_is_wrong_with_a_sample_is_said_with_its_place(text):
     with pytest.raises(Unprocessable, match=said(text)):
         decode(SampleResponse, pb.SampleResponse(**WRONG_SAMPLES[text]).SerializeToString(), PROTOBUF)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+request_types = st.sampled_from(sorted({row.request for row in OPERATIONS}, key=lambda kind: kind.__name__))
+
+
+@REPEATABLE
+@given(request_types, st.data())
+def test_any_json_is_a_request_or_an_answer_to_one(type_, data):
+    fields = st.fixed_dictionaries({}, optional=dict.fromkeys(type_.model_fields, anything))
+    body = json.dumps(data.draw(fields | anything)).encode()
+    with suppress(BadRequest, Unprocessable):
+        assert isinstance(decode(type_, body, JSON, on_unknown=lambda _: None), type_)
+
+
+@REPEATABLE
+@given(
+    st.sampled_from([ForwardBackwardRequest, ForwardBackwardOutput, SampleResponse]), st.binary(max_size=60)
+)
+def test_any_bytes_are_a_message_or_an_answer_to_one(type_, body):
+    with suppress(BadRequest, Unprocessable):
+        assert isinstance(decode(type_, body, PROTOBUF), type_)
+
+
+@REPEATABLE
+@given(requests(), st.data())
+def test_a_cut_message_is_a_request_or_an_answer_to_one(request, data):
+    body = encode(request, PROTOBUF)
+    cut = body[: data.draw(st.integers(0, len(body)))]
+    with suppress(BadRequest, Unprocessable):
+        assert isinstance(decode(ForwardBackwardRequest, cut, PROTOBUF), ForwardBackwardRequest)
+
+
+NOISE = Random(0).randbytes(3000)
+PLAIN = b"tokens and more tokens, " * 1000
+
+
+def zstd(plain: bytes, **options) -> bytes:
+    return zstandard.ZstdCompressor(**options).compress(plain)
+
+
+def streamed_zstd(plain: bytes) -> bytes:
+    compressor = zstandard.ZstdCompressor(write_content_size=False).compressobj()
+    return compressor.compress(plain) + compressor.flush()
+
+
+SKIPPABLE = bytes.fromhex("502a4d18") + (3).to_bytes(4, "little") + b"abc"
+COMPRESSED = {
+    "zstd": zstd(PLAIN),
+    "zstd with a checksum": zstd(PLAIN, write_checksum=True),
+    "zstd without a size": streamed_zstd(PLAIN),
+    "zstd of a run": zstd(bytes(300_000)),
+    "zstd of noise": zstd(NOISE),
+    "zstd frames": zstd(PLAIN[:100]) + SKIPPABLE + streamed_zstd(PLAIN[100:]),
+    "zstd and a skippable frame": zstd(PLAIN) + SKIPPABLE,
+    "zstd of nothing": zstd(b""),
+    "gzip": gzip.compress(PLAIN),
+    "gzip members": gzip.compress(PLAIN[:100]) + gzip.compress(PLAIN[100:]),
+}
+FIRST = len(zstd(PLAIN[:100]))
+FRAME_ENDS = {FIRST, FIRST + len(SKIPPABLE), len(zstd(PLAIN)), len(gzip.compress(PLAIN[:100]))}
+
+
+@pytest.mark.parametrize("case", COMPRESSED)
+def test_a_compressed_body_is_what_it_was_before(case):
+    special = {"zstd of a run": bytes(300_000), "zstd of nothing": b"", "zstd of noise": NOISE}
+    assert decompress(COMPRESSED[case], case[:4].upper(), 1 << 20) == special.get(case, PLAIN)
+
+
+@pytest.mark.parametrize("case", COMPRESSED)
+def test_a_body_that_ends_early_is_a_bad_request(case):
+    whole = COMPRESSED[case]
+    for size in {*range(1, min(300, len(whole))), len(whole) - 1} - FRAME_ENDS:
+        with pytest.raises(
+            BadRequest, match=f"body: expected {case[:4]} data, got {size} bytes that are not"
+        ):
+            decompress(whole[:size], case[:4], 1 << 20)
+
+
+@pytest.mark.parametrize("encoding", ["zstd", "gzip"])
+@pytest.mark.parametrize("body", [b"garbage, not a frame", b"\x1f\x8bgarbage after a magic number"])
+def test_garbage_is_a_bad_request(encoding, body):
+    with pytest.raises(
+        BadRequest, match=f"body: expected {encoding} data, got {len(body)} bytes that are not"
+    ):
+        decompress(body, encoding, 100)
+
+
+def test_no_bytes_are_not_zstd():
+    with pytest.raises(BadRequest, match="expected zstd data, got 0 bytes"):
+        decompress(b"", "zstd", 100)
+
+
+@pytest.mark.parametrize("encoding", ["", "identity", " Identity "])
+def test_a_plain_body_passes(encoding):
+    assert decompress(PLAIN, encoding, len(PLAIN)) is PLAIN
+
+
+def test_another_encoding_is_refused_and_the_right_ones_are_named():
+    with pytest.raises(
+        UnsupportedMediaType, match="content-encoding: expected gzip, zstd or identity, got 'br'"
+    ):
+        decompress(b"", "br", 100)
+
+
+@pytest.mark.parametrize("case", ["zstd", "zstd without a size", "zstd frames", "gzip", "gzip members"])
+def test_the_limit_is_the_largest_body_that_passes(case):
+    assert len(decompress(COMPRESSED[case], case[:4], len(PLAIN))) == len(PLAIN)
+    with pytest.raises(
+        PayloadTooLarge, match=f"expected at most {len(PLAIN) - 1} bytes, got more; send smaller"
+    ):
+        decompress(COMPRESSED[case], case[:4], len(PLAIN) - 1)
+
+
+def test_a_plain_body_over_the_limit_is_too_large():
+    with pytest.raises(PayloadTooLarge):
+        decompress(PLAIN, "", len(PLAIN) - 1)
+
+
+def test_a_frame_that_needs_a_window_larger_than_the_limit_is_too_large():
+    parameters = zstandard.ZstdCompressionParameters(window_log=27, write_content_size=False)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    body = compressor.compress(b"small") + compressor.flush()
+    assert decompress(body, "zstd", 1 << 27) == b"small"
+    with pytest.raises(PayloadTooLarge):
+        decompress(body, "zstd", LEAST_WINDOW_BYTES)
+
+
+@pytest.mark.parametrize("encoding", ["zstd", "gzip"])
+def test_a_bomb_costs_no_more_memory_than_the_limit_and_a_little(encoding):
+    plain, limit = bytes(64 << 20), 4 << 20
+    bomb = gzip.compress(plain, compresslevel=1) if encoding == "gzip" else streamed_zstd(plain)
+    del plain
+    tracemalloc.start()
+    try:
+        with pytest.raises(PayloadTooLarge):
+            decompress(bomb, encoding, limit)
+        assert tracemalloc.get_traced_memory()[1] < limit * 9 / 8 + (1 << 20)
+    finally:
+        tracemalloc.stop()

@@ -240,3 +240,26 @@ def test_a_model_that_cannot_be_is_refused(driver, fields, words):
     assert reply.status in (400, 422)
     assert words in reply.json["detail"]
     assert traces(driver)[1] == 0
+
+
+def test_a_session_is_finished_by_json_only(driver):
+    assert driver.post(f"sessions/{driver.session()}/finish", b"not json").status == 400
+    assert driver.post(f"sessions/{driver.session()}/finish", b"[]").status == 422
+
+
+def test_a_protobuf_request_that_does_not_fit_uses_up_its_number(driver, model):
+    from contract.proto.tinker_public_pb2 import ForwardBackwardRequest
+
+    body = ForwardBackwardRequest(model_id=model, seq_id=1, data=[{"model_input": [{}]}]).SerializeToString()
+
+    assert driver.post("forward_backward", body, **PROTOBUF).status == 422
+    assert "metrics" in driver.result("optim_step", driver.step(model, 2))
+
+
+def test_a_forward_pass_of_an_older_client_leaves_no_gradients(driver, model):
+    batch = driver.train(model, 1)
+    driver.result(
+        "forward", {"model_id": model, "seq_id": 1, "forward_input": batch["forward_backward_input"]}
+    )
+
+    assert driver.result("optim_step", driver.step(model, 2))["metrics"]["grad_norm"] == 0.0

@@ -170,3 +170,12 @@ def test_results_are_protobuf_where_the_client_accepts_it(driver):
 
     assert new.headers["content-type"] == older.headers["content-type"] == "application/x-protobuf"
     assert oldest.headers["content-type"] == "application/json"
+
+
+def test_only_a_computed_outcome_is_released_and_only_once(driver):
+    request_id = driver.answer("optim_step", driver.step(driver.model(), 2))["request_id"]
+    future = driver.service.futures.get(request_id)
+
+    driver.service.futures.release(future)
+
+    assert not future.released

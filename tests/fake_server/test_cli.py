@@ -1,0 +1,151 @@
+"""The command: what it prints where, and how it ends."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from fake_server.cli import main
+
+COMMAND = [sys.executable, "-m", "fake_server.cli"]
+
+
+@contextmanager
+def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    process = subprocess.Popen(
+        [*COMMAND, "serve", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    try:
+        yield process, process.stdout.readline()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def fetch(url: str, key: str = "tml-x") -> dict[str, object]:
+    request = urllib.request.Request(url, headers={"X-API-Key": key})
+    with urllib.request.urlopen(request) as reply:
+        return json.load(reply)
+
+
+def test_the_first_line_is_the_url_of_a_server_that_answers():
+    with serving() as (_, line):
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+\n", line)
+        assert fetch(f"{line.strip()}/api/v1/healthz") == {"status": "ok"}
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_server_cleanly(sent):
+    with serving() as (process, _):
+        process.send_signal(sent)
+        rest, log = process.communicate(timeout=10)
+
+    assert (process.returncode, rest) == (0, "")
+    assert "serving scripted on http://127.0.0.1:" in log
+    assert "Traceback" not in log
+
+
+def test_the_options_reach_the_server():
+    with serving("--base-model", "a/b", "--base-model", "c/d", "--api-key", "k", "--seed", "3") as (_, line):
+        models = fetch(f"{line.strip()}/api/v1/get_server_capabilities", "k")["supported_models"]
+
+    assert [model["model_name"] for model in models] == ["a/b", "c/d"]
+
+
+def test_a_backend_that_is_not_there_is_named(capsys):
+    assert main(["serve", "--backend", "nope"]) == 2
+    assert "backend: expected one of scripted, got 'nope'" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_told(capsys):
+    with serving() as (_, line):
+        assert main(["serve", "--port", line.strip().rpartition(":")[2]]) == 2
+    assert "tinkerproof: serve: [Errno" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["70000", "-1"])
+def test_a_port_that_cannot_be_is_told(capsys, port):
+    assert main(["serve", f"--port={port}"]) == 2
+    assert "port" in capsys.readouterr().err
+
+
+def test_openapi_is_printed_as_json(capsys):
+    assert main(["openapi"]) == 0
+    assert json.loads(capsys.readouterr().out)["openapi"] == "3.1.0"
+
+
+def test_operations_are_listed_with_what_is_not_served(capsys):
+    assert main(["operations"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[0].split() == [
+        "operation",
+        "method",
+        "path",
+        "request",
+        "response",
+        "deferred",
+        "SDK",
+        "served",
+    ]
+    step = next(line for line in lines if line.startswith("optim_step"))
+    assert "OptimStepRequest" in step
+    assert any("no: no public method of any SDK calls it" in line for line in lines)
+
+
+def test_operations_are_listed_as_markdown(capsys):
+    assert main(["operations", "--markdown"]) == 0
+
+    assert capsys.readouterr().out.startswith("| operation | method |")
+
+
+def test_drift_prints_nothing_for_the_pinned_sdk(capsys):
+    assert main(["drift"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_drift_prints_what_differs(capsys, monkeypatch):
+    import contract.drift
+
+    monkeypatch.setattr(contract.drift, "drift", lambda: ["something"])
+    monkeypatch.setattr(contract.drift, "report", str)
+
+    assert main(["drift"]) == 1
+    assert capsys.readouterr().out == "['something']\n"
+
+
+def test_drift_without_an_sdk_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tinker", None)
+
+    assert main(["drift"]) == 2
+    assert "install the SDK with pip install 'tinkerproof[sdk]'" in capsys.readouterr().err
+
+
+def test_help_and_mistakes_end_as_usual(capsys):
+    with pytest.raises(SystemExit) as help_exit:
+        main(["--help"])
+    with pytest.raises(SystemExit) as mistake:
+        main([])
+
+    assert (help_exit.value.code, mistake.value.code) == (0, 2)
+    assert "compare the contract with the installed SDK" in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from fake_server.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print({'pydantic', 'numpy', 'starlette', 'contract.training'} & set(sys.modules), file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
+
+    assert run.stderr.strip() == "set()"

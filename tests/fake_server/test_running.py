@@ -1,0 +1,128 @@
+"""The live server: ready when started, quick on loopback, gone when stopped."""
+
+import asyncio
+import json
+import socket
+import urllib.error
+import urllib.request
+
+import pytest
+from starlette.applications import Starlette
+
+from fake_server.app import create_app
+from fake_server.fake import API_KEY, Fake
+from fake_server.running import LiveServer, bound_socket, find_backend
+from fake_server.scripted import open_scripted
+from tests.fake_server.driver import Driver, exchange
+
+
+def test_a_live_server_answers_until_it_is_stopped():
+    with LiveServer(create_app(open_scripted)) as server:
+        url = f"{server.url}/api/v1/healthz"
+        assert json.load(urllib.request.urlopen(url)) == {"status": "ok"}
+
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(url)
+
+
+def test_the_listening_socket_names_tcp_so_that_answers_are_not_delayed():
+    sock = bound_socket()
+
+    assert sock.proto == socket.IPPROTO_TCP
+    sock.close()
+
+
+def test_a_socket_that_cannot_be_bound_is_closed():
+    sock = bound_socket()
+    port = sock.getsockname()[1]
+    sock.listen()
+
+    with pytest.raises(OSError, match="Address already in use"):
+        bound_socket(port=port)
+    sock.close()
+
+
+def test_a_server_whose_app_does_not_start_says_so():
+    def broken(_: Starlette) -> None:
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="server: expected it to start"):
+        LiveServer(Starlette(lifespan=broken)).start()
+
+
+def test_backends_are_found_by_name():
+    assert find_backend("scripted") is open_scripted
+    with pytest.raises(LookupError, match="expected one of scripted, got 'torch'"):
+        find_backend("torch")
+
+
+def test_a_fake_is_one_tenant_by_url_and_in_process(tinker_fake):
+    request = urllib.request.Request(
+        f"{tinker_fake.url}/api/v1/create_session",
+        data=b'{"tags":[],"user_metadata":{},"sdk_version":"0.38.0"}',
+        headers={"X-API-Key": tinker_fake.api_key, "Content-Type": "application/json"},
+    )
+    session = json.load(urllib.request.urlopen(request))["session_id"]
+
+    headers = {"x-api-key": API_KEY}
+    reply = asyncio.run(exchange(tinker_fake.asgi, "GET", "/api/v1/sessions", [b""], headers))
+    assert reply.json == {"sessions": [session]}
+    assert [record.session_id for record in tinker_fake.service.store.sessions] == [session]
+
+
+def test_the_environment_points_a_client_at_the_fake(tinker_fake):
+    env = tinker_fake.env()
+
+    assert env["TINKER_BASE_URL"] == tinker_fake.url
+    assert env["TINKER_API_KEY"].startswith("tml-")
+    assert env["NO_PROXY"] == "127.0.0.1"
+
+
+def test_two_fakes_do_not_see_each_other(tinker_fake, tinker_fake_server):
+    other = Fake(tinker_fake_server, "another")
+    tinker_fake.service.open_implicit_session("s")
+
+    assert len(other.service.store.sessions) == 0
+    other.close()
+
+
+def test_a_closed_fake_is_forgotten_and_its_clients_are_closed(tinker_fake_server):
+    fake = Fake(tinker_fake_server, "short")
+    fake.service.open_implicit_session("s")
+    client = fake.service_client()
+    assert client.create_lora_training_client(base_model="tinkerproof/pico", rank=4).result()
+
+    fake.close()
+
+    names = [service.name for service in tinker_fake_server.app.state.tenants]
+    assert "short" not in names
+
+
+def test_the_app_ends_its_tenants_with_itself():
+    driver = Driver()
+    driver.session()
+
+    async def life() -> None:
+        async with driver.app.router.lifespan_context(driver.app):
+            pass
+
+    asyncio.run(life())
+    assert len(driver.app.state.tenants) == 0
+
+
+def test_a_backend_that_takes_long_computes_beside_the_event_loop():
+    def open_slow(options):
+        backend = open_scripted(options)
+        backend.concurrent = True
+        return backend
+
+    driver = Driver(app=create_app(open_slow))
+    model_id = driver.answer("create_model", _model(driver.session()))["request_id"]
+
+    assert driver.poll(model_id).json["model_id"]
+    driver.app.state.tenants.close()
+
+
+def _model(session_id: str) -> dict[str, object]:
+    body = {"session_id": session_id, "model_seq_id": 0, "base_model": "tinkerproof/pico"}
+    return {**body, "lora_config": {"rank": 2}}
