@@ -78,8 +78,8 @@ def wide_numbers(buffer: bytes, dtype: int) -> tuple[npt.NDArray[Any], TensorDty
     stored, wide = WIDENED[dtype]
     array = numbers(buffer, stored)
     if stored is BFLOAT16_BITS:
-        array = (array.astype("<u4") << 16).astype("<u4").view(FLOAT32)
-    return array.astype(INT64 if wide == "int64" else FLOAT32, copy=False), wide
+        return (array.astype("<u4") << 16).astype("<u4").view(FLOAT32), wide
+    return array.astype(INT64) if stored is INT32 else array, wide
 
 
 def token_bytes(tokens: list[int]) -> bytes:
