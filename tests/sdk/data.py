@@ -1,9 +1,14 @@
-"""Prompts, datums and a few steps of training."""
+"""Prompts, datums, a few steps of training, and requests without the SDK."""
 
+import json
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import tinker
 from tinker import types
+
+from fake_server.fake import Fake
 
 PICO = "tinkerproof/pico"
 
@@ -31,3 +36,14 @@ def train(training: tinker.TrainingClient, steps: int = 3) -> list[float]:
         training.optim_step(types.AdamParams(learning_rate=0.1)).result()
         losses.append(output.result().metrics["loss:sum"])
     return losses
+
+
+def post(fake: Fake, path: str, body: object) -> tuple[int, str]:
+    """Status and body of a request that the SDK sends only after a while, or that it does not send."""
+    headers = {"content-type": "application/json", "x-api-key": fake.api_key}
+    try:
+        with urlopen(Request(fake.url + path, json.dumps(body).encode(), headers)) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
