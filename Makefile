@@ -44,9 +44,10 @@ sdk: $(READY) ## Old SDK versions, each in its own environment
 bench: $(READY) ## Speed and memory, as ratios; takes about two minutes
 	$(BIN)/python -m benchmarks
 
-proto: $(READY) ## Generate the protobuf module from contract/proto/tinker_public.proto
-	$(BIN)/python -m grpc_tools.protoc -Icontract/proto --python_out=contract/proto --pyi_out=contract/proto \
-		contract/proto/tinker_public.proto
+proto: ## Generate the protobuf module from contract/proto/tinker_public.proto
+	test -x .cache/protoc/bin/python || $(PYTHON) -m venv .cache/protoc
+	.cache/protoc/bin/python -m pip install --quiet --disable-pip-version-check 'grpcio-tools==1.72.2'
+	.cache/protoc/bin/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. contract/proto/tinker_public.proto
 
 docs: $(READY) ## Write the generated tables into README.md
 	$(BIN)/python -m tools.write_tables
