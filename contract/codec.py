@@ -139,11 +139,14 @@ def _decode_json(type_: Any, body: bytes, on_unknown: Callable[[list[str]], None
         fault = error
     if fault.error_count() > MOST_EXPLAINED:
         raise Unprocessable(f"body: expected a {fault.title}, got one with {fault.error_count()} faults")
-    first = fault.errors(include_url=False)[0]
+    first = fault.errors(include_url=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         raise BadRequest(f"body: expected JSON, got {len(body)} bytes that are not: {first['ctx']['error']}")
-    fields = from_json(body)
     unknown = unknown_fields(fault) if on_unknown else None
+    if unknown is None and len(body) > MOST_EXPLAINED_BYTES:
+        where = _dotted(first["loc"]) or "body"
+        raise Unprocessable(f"{where}: {_expected(first)} (in a body of {len(body)} bytes)")
+    fields = from_json(body)
     if on_unknown is None or unknown is None:
         raise Unprocessable(_explained(fault, fields))
     names = _drop(fields, unknown)
@@ -159,6 +162,8 @@ MOST_LISTED = 5
 """Places that one error text names. Source: ours: more do not help, and hide the first."""
 MOST_EXPLAINED = 10_000
 """Faults of which any is explained. Source: ours: explaining takes about 1 kB each while it lasts."""
+MOST_EXPLAINED_BYTES = 1024 * 1024
+"""Size of a body up to which each fault is explained. Source: ours: it takes seconds for the largest."""
 MAPPINGS = frozenset({"loss_fn_inputs", "loss_fn_config", "user_metadata", "metrics"})
 """Fields whose keys are the user's, written `field['key']`."""
 

@@ -142,6 +142,8 @@ async def _body(receive: Receive, limit: int) -> bytes:
         size += len(part)
         if size <= limit:
             parts.append(part)
+        else:
+            parts.clear()
         if not message.get("more_body", False):
             break
     if size > limit:

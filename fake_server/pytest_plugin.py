@@ -23,11 +23,18 @@ def tinker_fake_server() -> "Iterator[LiveServer]":
 
 
 @pytest.fixture
-def tinker_fake(tinker_fake_server: "LiveServer") -> "Iterator[Fake]":
+def tinker_fake(tinker_fake_server: "LiveServer", request: pytest.FixtureRequest) -> "Iterator[Fake]":
     """A fresh, isolated tenant of the live server: `.url`, `.env()`, `.asgi`, `.service_client()`."""
     from fake_server.fake import Fake
 
-    number = len(tinker_fake_server.app.state.tenants)
-    fake = Fake(tinker_fake_server, f"test-{number}")
+    fake = Fake(tinker_fake_server, _tenant_of(request.node))
     yield fake
     fake.close()
+
+
+def _tenant_of(test: pytest.Item) -> str:
+    """A name that no other test has: clients are kept by URL, and may live on after their test."""
+    from zlib import crc32
+
+    plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in test.name)
+    return f"{crc32(test.nodeid.encode()):08x}-{plain[:48]}"

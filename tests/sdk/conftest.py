@@ -8,7 +8,6 @@ import gc
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,10 +64,14 @@ def serve() -> Iterator[Serve]:
         def start(
             dynamic: ClientDynamicConfigResponse | None = None,
             base_models: tuple[str, ...] = (),
+            long_poll_seconds: float = 30.0,
             **flags: Any,
         ) -> Fake:
-            settings = Settings(client_config=ClientConfigResponse(**flags))
-            settings = replace(settings, dynamic_config=dynamic or settings.dynamic_config)
+            settings = Settings(
+                client_config=ClientConfigResponse(**flags),
+                dynamic_config=dynamic or ClientDynamicConfigResponse(),
+                long_poll_seconds=long_poll_seconds,
+            )
             app = create_app(open_scripted, settings, base_models=base_models)
             server = stack.enter_context(LiveServer(app))
             fake = Fake(server, "flags")

@@ -85,10 +85,10 @@ def test_clones_ask_for_their_number(serve: Serve) -> None:
 
 
 def test_an_abandoned_sample_is_cancelled(serve: Serve) -> None:
-    fake = serve(dynamic=ClientDynamicConfigResponse(sample_cancel_enabled=True))
-    fake.service.futures.delivery = lambda future: False
+    fake = serve(dynamic=ClientDynamicConfigResponse(sample_cancel_enabled=True), long_poll_seconds=0.05)
+    fake.service.futures.delivery = lambda future: future.operation != "asample"
     polled, cancelled = Event(), Event()
-    events = {"asample": polled, "cancel_future": cancelled}
+    events = {"retrieve_future": polled, "cancel_future": cancelled}
     fake.service.observers.append(lambda e: events.get(e.operation, Event()).set())
     sampling = fake.service_client().create_sampling_client(base_model=PICO).result()
     future = sampling.sample(prompt(), 1, types.SamplingParams(max_tokens=1))
