@@ -267,3 +267,10 @@ def test_unknown_fields_are_found_in_pydantics_error():
 
     assert unknown_fields(error_of(sample_body(new=1, num_samples="x"))) == [("new",)]
     assert unknown_fields(error_of(sample_body(num_samples="x"))) is None
+
+
+def test_the_first_fault_of_a_large_body_is_told():
+    body = b'{"model_id": 5, "seq_id": 1, "x": "' + b"x" * 1_100_000 + b'"}'
+
+    with pytest.raises(Unprocessable, match=r"optim_params: expected a value \(in a body of 1100037 bytes\)"):
+        decode(OptimStepRequest, body, JSON)

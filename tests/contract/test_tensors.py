@@ -174,3 +174,8 @@ def test_a_tensor_becomes_a_torch_tensor(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", torch)
     made = TensorData(data=[1, 2], dtype="int64", shape=[2, 1]).to_torch()
     assert made.array.tolist() == [[1], [2]]
+
+
+def test_integers_have_64_bits():
+    with pytest.raises(ValidationError, match="data: expected 64-bit integers, got a number that is larger"):
+        TensorData(data=[2**63], dtype="int64")

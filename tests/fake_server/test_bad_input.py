@@ -263,3 +263,12 @@ def test_a_forward_pass_of_an_older_client_leaves_no_gradients(driver, model):
     )
 
     assert driver.result("optim_step", driver.step(model, 2))["metrics"]["grad_norm"] == 0.0
+
+
+def test_json_may_be_a_quarter_as_large_as_protobuf():
+    driver = Driver(Settings(max_body_bytes=4000))
+
+    reply = driver.post("optim_step", b"x" * 1001)
+
+    assert reply.status == 413
+    assert "expected at most 1000 bytes of JSON, got 1001" in reply.json["detail"]

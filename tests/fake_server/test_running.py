@@ -126,3 +126,19 @@ def test_a_backend_that_takes_long_computes_beside_the_event_loop():
 def _model(session_id: str) -> dict[str, object]:
     body = {"session_id": session_id, "model_seq_id": 0, "base_model": "tinkerproof/pico"}
     return {**body, "lora_config": {"rank": 2}}
+
+
+def test_clients_that_cannot_be_closed_are_left_alone(tinker_fake_server, monkeypatch):
+    class OldClient:
+        """As before 0.27.2."""
+
+        def __init__(self, **options: object) -> None:
+            self.options = options
+
+    monkeypatch.setattr("tinker.ServiceClient", OldClient)
+    fake = Fake(tinker_fake_server, "old")
+
+    client = fake.service_client(project_id="p")
+    fake.close()
+
+    assert client.options == {"base_url": fake.url, "api_key": API_KEY, "project_id": "p"}
