@@ -1,7 +1,9 @@
-"""Where work is computed: on the spot, or on a thread that leaves the event loop free."""
+"""Where work is computed: on the event loop, or on a thread that leaves it free."""
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 __all__ = ["Executor", "Inline", "Worker"]
@@ -20,11 +22,27 @@ class Executor(Protocol):
 
 
 class Inline:
-    """Runs a job before `submit` returns. For backends that answer in microseconds."""
+    """Runs jobs on the event loop, each as soon as the answer to its submission is on its way.
+
+    For backends that take little time: while the client reads that answer, the work is done. Without a
+    running loop a job runs at once.
+    """
+
+    def __init__(self, lock: AbstractContextManager[object]) -> None:
+        self._lock = lock
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Run `job` now."""
-        job()
+        """Run `job` after those before it, holding the lock."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._run(job)
+        else:
+            loop.call_soon(self._run, job)
+
+    def _run(self, job: Callable[[], None]) -> None:
+        with self._lock:
+            job()
 
     def close(self) -> None:
         """Nothing to do."""

@@ -81,7 +81,6 @@ class Service:
         self.settings = settings
         self.backend = backend
         self.clock = clock
-        self.executor = executor or Inline()
         self.store = store or Store()
         self.ids = Ids(settings.seed, name)
         self.futures = FutureStore(clock, settings.future_ttl_seconds)
@@ -94,6 +93,7 @@ class Service:
         self.observers: list[Callable[[Exchange], None]] = []
         self.lock = threading.RLock()
         """Held while state is read and changed: more than one thread may call."""
+        self.executor = executor or Inline(self.lock)
 
     def _start(self, job: Job) -> None:
         self.executor.submit(lambda: self.futures.run(job))

@@ -36,8 +36,8 @@ def test_secrets_differ_by_purpose():
     assert Ids(0, "a").secret("one") != Ids(0, "a").secret("two")
 
 
-def test_an_inline_job_runs_before_submit_returns():
-    executor, seen = Inline(), []
+def test_an_inline_job_runs_at_once_where_there_is_no_event_loop():
+    executor, seen = Inline(threading.RLock()), []
 
     executor.submit(lambda: seen.append(threading.current_thread()))
     executor.close()
