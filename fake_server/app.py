@@ -6,6 +6,7 @@ One ASGI app serves every tenant and every operation. It knows no operation by n
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -40,6 +41,8 @@ __all__ = ["create_app", "for_tenant"]
 
 log = logging.getLogger("tinkerproof")
 FILES = "/files/"
+
+version_of = lru_cache(maxsize=256)(SdkVersion.parse)
 
 
 class Gateway:
@@ -156,7 +159,7 @@ def _call(service: Service, scope: Scope, prefix: str, headers: dict[str, str]) 
     return Call(
         service=service,
         base_url=f"{scope['scheme']}://{host}{scope.get('root_path', '')}{prefix}",
-        sdk_version=SdkVersion.parse(headers.get("x-stainless-package-version")),
+        sdk_version=version_of(headers.get("x-stainless-package-version")),
         credential=headers.get("x-api-key", ""),
         idempotency_key=headers.get("x-idempotency-key"),
         accept=headers.get("accept", ""),

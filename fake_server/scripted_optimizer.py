@@ -67,6 +67,8 @@ def adamw_step(
     """
     moments = weights.moments or Moments(*np.zeros((2, len(weights.pairs.keys))))
     keys = weights.pairs.keys
+    if not pending and not len(keys):
+        return replace(weights, moments=replace(moments, steps=moments.steps + 1)), 0.0
     columns = np.stack([weights.pairs.deltas, moments.means, moments.squares])
     gradients = np.zeros(len(keys))
     if pending:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Generic, TypeVar
 
 from contract import (
@@ -12,9 +13,11 @@ from contract import (
     BadRequest,
     BaseModelInfo,
     FutureResult,
+    GetServerCapabilitiesResponse,
     SessionActive,
     SessionCancelled,
     SessionStatus,
+    SupportedModel,
 )
 from contract.versions import SdkVersion
 from fake_server.clock import Clock
@@ -31,6 +34,8 @@ __all__ = ["Call", "Exchange", "Service", "Submission"]
 
 A = TypeVar("A", bound=FutureResult)
 DEFAULT_PROJECT = "default"
+RESOLUTION_SECONDS = 1.0
+"""Times of last use are kept to the second: a record is not made anew for each of a thousand requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,21 @@ class Service:
             )
         self.lanes.push(owner, seq_id, job)
 
+    @cached_property
+    def capabilities(self) -> GetServerCapabilitiesResponse:
+        """The backend's base models, which do not change."""
+        return GetServerCapabilitiesResponse(
+            supported_models=[
+                SupportedModel(
+                    model_name=model.name,
+                    max_context_length=model.max_context_length,
+                    trainable=model.trainable,
+                    sampleable=model.sampleable,
+                )
+                for model in self.backend.base_models()
+            ]
+        )
+
     def base_model(self, name: str) -> BaseModelInfo:
         """The base model of that name, a `:peft:LEN` suffix included.
 
@@ -160,7 +180,10 @@ class Service:
         status = self.status_of(session)
         if not isinstance(status, SessionActive):
             raise BadRequest(f"session {session_id!r} has ended ({_told(status)}); open a new one")
-        return self.store.sessions.put(session_id, replace(session, seen_at=self.clock.now()))
+        now = self.clock.now()
+        if now - session.seen_at < RESOLUTION_SECONDS:
+            return session
+        return self.store.sessions.put(session_id, replace(session, seen_at=now))
 
     def open_implicit_session(
         self, session_id: str | None = None, project_id: str = DEFAULT_PROJECT
@@ -192,7 +215,10 @@ class Service:
         self.session(model.session_id)
         if not model.loaded:
             raise BadRequest(f"model {model_id!r} was unloaded; load one of its checkpoints into a new model")
-        return self.store.models.put(model_id, replace(model, used_at=self.clock.now()))
+        now = self.clock.now()
+        if now - model.used_at < RESOLUTION_SECONDS:
+            return model
+        return self.store.models.put(model_id, replace(model, used_at=now))
 
     def checkpoint(self, path: str) -> CheckpointRecord:
         """A checkpoint that has not expired.

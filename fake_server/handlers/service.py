@@ -7,7 +7,6 @@ from contract import (
     EmptyRequest,
     GetServerCapabilitiesResponse,
     HealthResponse,
-    SupportedModel,
     TelemetryResponse,
     TelemetrySendRequest,
 )
@@ -26,17 +25,7 @@ def client_dynamic_config(call: Call, _request: ClientConfigRequest) -> ClientDy
 
 def get_server_capabilities(call: Call, _request: EmptyRequest) -> GetServerCapabilitiesResponse:
     """The backend's base models."""
-    return GetServerCapabilitiesResponse(
-        supported_models=[
-            SupportedModel(
-                model_name=model.name,
-                max_context_length=model.max_context_length,
-                trainable=model.trainable,
-                sampleable=model.sampleable,
-            )
-            for model in call.service.backend.base_models()
-        ]
-    )
+    return call.service.capabilities
 
 
 def healthz(_call: Call, _request: EmptyRequest) -> HealthResponse:
