@@ -23,6 +23,7 @@ __all__ = [
     "NEWEST",
     "NEXT_MODEL",
     "SdkVersion",
+    "follows_archive_redirect",
     "knows_checkpoint_type",
     "retries_429_on_retrieve",
     "upgrade",
@@ -61,6 +62,7 @@ class SdkVersion(NamedTuple):
 
 _CHECKPOINT_TYPES_SINCE: Mapping[CheckpointType, SdkVersion] = {"external": SdkVersion(0, 28, 0)}
 _RETRIES_429_SINCE = SdkVersion(0, 21, 0)
+_ARCHIVE_JSON_SINCE = SdkVersion(0, 22, 2)
 
 
 def knows_checkpoint_type(version: SdkVersion, checkpoint_type: CheckpointType) -> bool:
@@ -71,6 +73,11 @@ def knows_checkpoint_type(version: SdkVersion, checkpoint_type: CheckpointType) 
 def retries_429_on_retrieve(version: SdkVersion) -> bool:
     """Whether a client backs off where `retrieve_future` answers 429; older ones fail the future."""
     return version >= _RETRIES_429_SINCE
+
+
+def follows_archive_redirect(version: SdkVersion) -> bool:
+    """Whether a client expects an archive's URL as a redirect; later ones read it from JSON."""
+    return version < _ARCHIVE_JSON_SINCE
 
 
 _FILLED: Mapping[str, Mapping[str, object]] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from email.utils import formatdate
 
 from contract import (
     BadRequest,
@@ -20,7 +21,7 @@ from contract import (
     WeightsInfoRequest,
     WeightsInfoResponse,
 )
-from contract.versions import knows_checkpoint_type
+from contract.versions import follows_archive_redirect, knows_checkpoint_type
 from fake_server.auth import OWNER
 from fake_server.handlers.files import sign
 from fake_server.handlers.pages import page
@@ -28,6 +29,7 @@ from fake_server.handlers.weights import expiry
 from fake_server.service import Call
 from fake_server.store import CheckpointRecord, ModelRecord
 from fake_server.times import utc
+from fake_server.wire import Answer
 
 FILE_LIFE_SECONDS = 3600.0
 
@@ -158,10 +160,15 @@ def get_external_weights_urls(call: Call, request: CheckpointRequest) -> Externa
     return ExternalWeightsUrlsResponse(urls=urls, expires=utc(expires))
 
 
-def get_checkpoint_archive_url(call: Call, request: CheckpointRequest) -> CheckpointArchiveUrlResponse:
-    """Signed URL of a checkpoint as tar.gz."""
+def get_checkpoint_archive_url(
+    call: Call, request: CheckpointRequest
+) -> CheckpointArchiveUrlResponse | Answer:
+    """Signed URL of a checkpoint as tar.gz; older clients are sent there."""
     record = _named(call, request)
     expires = call.service.clock.now() + FILE_LIFE_SECONDS
     file = f"archives/{record.run_id}/{request.checkpoint_id}.tar.gz"
     call.service.note("checkpoint_read", tinker_path=record.path, purpose="archive")
-    return CheckpointArchiveUrlResponse(url=sign(call, file, expires), expires=utc(expires))
+    url = sign(call, file, expires)
+    if follows_archive_redirect(call.sdk_version):
+        return Answer(302, b"", headers={"location": url, "expires": formatdate(expires, usegmt=True)})
+    return CheckpointArchiveUrlResponse(url=url, expires=utc(expires))

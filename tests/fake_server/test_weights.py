@@ -357,3 +357,14 @@ def test_a_copy_can_go_into_a_session(driver):
 
     assert driver.answer("copy_weights", body)["tinker_path"] == f"tinker://{session}:train:3/weights/s"
     assert driver.post("copy_weights", {"source_path": path}).status == 400
+
+
+def test_older_clients_are_sent_to_an_archive(driver):
+    model = driver.model()
+    save(driver, model, 1)
+    path = f"training_runs/{model}/checkpoints/weights/s/archive"
+
+    reply = driver.get(path, x_stainless_package_version="0.22.1")
+
+    assert (reply.status, reply.headers["expires"]) == (302, "Sun, 15 Jun 2025 16:06:40 GMT")
+    assert driver.get(reply.headers["location"].removeprefix("http://fake.test")).status == 200
