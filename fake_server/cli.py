@@ -60,10 +60,11 @@ def _serve(options: argparse.Namespace) -> int:
     settings = Settings(seed=options.seed, auth=AuthSettings(api_keys=tuple(options.api_key)))
     app = create_app(backend, settings, base_models=tuple(options.base_model))
     url = url_of(sock)
+    key = "one-of-yours" if options.api_key else "tml-any"
 
     def ready() -> None:
         print(url, flush=True)
-        _note(f"serving {options.backend} on {url}; TINKER_BASE_URL={url} TINKER_API_KEY=tml-any")
+        _note(f"serving {options.backend} on {url}; TINKER_BASE_URL={url} TINKER_API_KEY={key}")
 
     serve_forever(app, sock, ready)
     _note("stopped")
