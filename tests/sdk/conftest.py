@@ -5,6 +5,7 @@ The receivers are always called `service`, `training`, `sampling`, `rest` and `a
 """
 
 import gc
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -51,6 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name == "sdk":
             item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for what another thread does; at most 10 s, in which it does not come it never will."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "expected it within 10 s, got nothing"
 
 
 Serve = Callable[..., Fake]
@@ -116,4 +124,3 @@ def seen(tinker_fake: Fake) -> list[Any]:
     exchanges: list[Any] = []
     tinker_fake.service.observers.append(exchanges.append)
     return exchanges
-

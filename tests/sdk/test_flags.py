@@ -47,7 +47,9 @@ def test_small_chunks_come_out_of_order_and_are_put_together(serve: Serve) -> No
     assert sorted(e.request.seq_id for e in named(seen, "forward_backward")) == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("flags", [{"parallel_fwdbwd_chunks": False}, {"use_pyqwest_transport": False}], ids=str)
+@pytest.mark.parametrize(
+    "flags", [{"parallel_fwdbwd_chunks": False}, {"use_pyqwest_transport": False}], ids=str
+)
 def test_other_transports_and_orders_train_as_well(serve: Serve, flags: dict[str, bool]) -> None:
     fake = serve(fwdbwd_max_chunk_len=2, **flags)
     training = fake.service_client().create_lora_training_client(PICO).result()

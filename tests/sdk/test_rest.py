@@ -61,7 +61,9 @@ def test_a_checkpoint_is_published_and_taken_back(rest: tinker.RestClient, run: 
     path = f"tinker://{run}/weights/a"
 
     def public() -> bool:
-        return next(c.public for c in rest.list_checkpoints(run).result().checkpoints if c.tinker_path == path)
+        return next(
+            c.public for c in rest.list_checkpoints(run).result().checkpoints if c.tinker_path == path
+        )
 
     rest.publish_checkpoint_from_tinker_path(path).result()
     assert public()

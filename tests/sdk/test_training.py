@@ -83,7 +83,9 @@ def test_losses_that_compare_with_the_sampler_train(training: tinker.TrainingCli
     assert sum(after) > sum(before)
 
 
-def test_importance_sampling_at_the_sampler_is_the_negative_advantage(training: tinker.TrainingClient) -> None:
+def test_importance_sampling_at_the_sampler_is_the_negative_advantage(
+    training: tinker.TrainingClient,
+) -> None:
     data = ratio_datum(logprobs_of(training))
     output = training.forward([data], "importance_sampling").result()
     assert output.metrics["loss:sum"] == pytest.approx(-4.0, rel=1e-5)
@@ -114,7 +116,9 @@ def test_every_loss_of_the_contract_has_a_test_here() -> None:
 def test_many_datums_come_back_in_order(training: tinker.TrainingClient) -> None:
     data = [weighted(tuple(range(1, 2 + size % 7))) for size in range(2500)]
     output = training.forward(data, "cross_entropy").result()
-    assert [len(given["logprobs"].data) for given in output.loss_fn_outputs] == [d.model_input.length for d in data]
+    assert [len(given["logprobs"].data) for given in output.loss_fn_outputs] == [
+        d.model_input.length for d in data
+    ]
     assert output.metrics["tokens:sum"] == sum(d.model_input.length for d in data)
 
 

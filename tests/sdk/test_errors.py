@@ -1,0 +1,127 @@
+"""What the SDK makes of our failures: raised at once, with our words, and nothing is lost."""
+
+import pytest
+import tinker
+from tinker import types
+
+from fake_server.fake import API_KEY, Fake
+from fake_server.futures import Future
+from tests.sdk.conftest import Serve, until
+from tests.sdk.data import PICO
+
+pytestmark = pytest.mark.sdk
+
+STEP = types.AdamParams(learning_rate=1e-3)
+
+
+def datum(**inputs: object) -> types.Datum:
+    given = {"target_tokens": [2, 3, 4], "weights": [1.0, 1.0, 1.0], **inputs}
+    return types.Datum(model_input=types.ModelInput.from_ints([1, 2, 3]), loss_fn_inputs=given)
+
+
+def test_a_failed_future_is_the_users_fault_and_the_next_operation_proceeds(training):
+    with pytest.raises(tinker.RequestFailedError, match="one per target token, got 1") as failed:
+        training.forward_backward([datum(weights=[1.0])], "cross_entropy").result()
+
+    assert str(failed.value.category) == "user"
+    assert training.optim_step(STEP).result().metrics["grad_norm"] == 0
+
+
+def test_an_unknown_loss_is_named(training):
+    with pytest.raises(tinker.RequestFailedError, match="loss_fn: expected one of cross_entropy"):
+        training.forward_backward([datum()], "l2").result()
+
+
+def test_a_rejected_submission_is_raised_at_once_and_its_number_counts_as_used(training):
+    with pytest.raises(tinker.BadRequestError, match="ttl_seconds: expected 3600"):
+        training.save_state("s", ttl_seconds=1).result()
+
+    assert training.save_state("s").result().path
+
+
+def test_a_chunk_that_cannot_be_sent_leaves_a_gap_that_is_given_up(tinker_fake, training):
+    pointer = types.ImageAssetPointerChunk(format="png", location="x", expected_tokens=3)
+    broken = types.Datum(model_input=types.ModelInput(chunks=[pointer]), loss_fn_inputs={"weights": [1.0]})
+    with pytest.raises(ValueError, match="Unsupported model input chunk"):
+        training.forward_backward([broken], "cross_entropy").result()
+    waiting = training.optim_step(STEP)
+    service = tinker_fake.service
+    until(lambda: service.lanes.deadline(training.model_id) is not None)
+
+    with service.lock:
+        service.lanes._lanes[training.model_id].stalled_at -= 60
+        service.lanes.tick(training.model_id)
+
+    with pytest.raises(tinker.RequestFailedError, match="expected seq_id 1 before it"):
+        waiting.result()
+
+
+def test_a_model_that_cannot_be_is_refused_at_once(service):
+    with pytest.raises(tinker.BadRequestError, match="base_model: expected one of"):
+        service.create_lora_training_client("no/such-model").result()
+    with pytest.raises(tinker.BadRequestError, match="rank must be positive"):
+        service.create_lora_training_client(PICO, rank=-1).result()
+
+
+def test_an_optimizer_that_is_not_served_fails_the_model(service):
+    with pytest.raises(tinker.RequestFailedError, match="dimuon"):
+        service.create_lora_training_client(PICO, optimizer=types.DimuonOptimizerConfig()).result()
+
+
+def test_a_result_that_is_gone_is_told(tinker_fake, training):
+    held: list[Future] = []
+    futures = tinker_fake.service.futures
+    futures.delivery = lambda future: bool(held.append(future))
+    step = training.optim_step(STEP)
+    until(lambda: held)
+
+    with tinker_fake.service.lock:
+        futures._drop(held[0].request_id)
+
+    with pytest.raises(Exception, match="Promise expired/broken"):
+        step.result()
+
+
+def test_a_failure_of_the_server_is_told_by_its_category(tinker_fake, training, caplog):
+    tinker_fake.service.backend.optim_step = lambda model_id, params: 1 / 0
+
+    with pytest.raises(tinker.RequestFailedError, match="internal error, request") as failed:
+        training.optim_step(STEP).result()
+
+    assert str(failed.value.category) == "server"
+
+
+def test_a_sample_that_cannot_be_is_not_repeated(seen, sampling):
+    params = types.SamplingParams(max_tokens=5000)
+    with pytest.raises(tinker.RequestFailedError, match="exceeds the model's context window"):
+        sampling.sample(types.ModelInput.from_ints([1]), 1, params).result()
+
+    assert [exchange.operation for exchange in seen].count("asample") == 1
+
+
+def test_a_wrong_key_is_refused_at_once(tinker_fake: Fake):
+    service = tinker.ServiceClient(base_url=tinker_fake.url, api_key=API_KEY)
+    tinker_fake.service.revoked_keys.add(API_KEY)
+
+    with pytest.raises(tinker.AuthenticationError, match="a key that starts with tml-"):
+        service.create_sampling_client(base_model=PICO).result()
+
+
+def test_a_pending_poll_is_repeated_until_the_result_is_there(serve: Serve):
+    fake = serve(long_poll_seconds=0.0)
+    polls: list[int] = []
+    held: list[Future] = []
+    service = fake.service_client()
+    training = service.create_lora_training_client(PICO, rank=4).result()
+    fake.service.futures.delivery = lambda future: bool(held.append(future))
+    fake.service.observers.append(
+        lambda exchange: polls.append(exchange.status) if exchange.operation == "retrieve_future" else None
+    )
+    step = training.optim_step(STEP)
+    until(lambda: len(polls) >= 3)
+
+    with fake.service.lock:
+        fake.service.futures.release(held[0])
+
+    assert step.result().metrics is not None
+    assert set(polls[:-1]) == {408}
