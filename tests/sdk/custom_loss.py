@@ -49,7 +49,7 @@ def at_the_server(service: tinker.ServiceClient, training: tinker.TrainingClient
         loss = -(logprobs * weights).sum()
         return loss, {"custom/neg_ll:sum": loss}
 
-    loss = service.create_custom_loss(neg_ll).result()
+    loss = service.create_custom_loss(neg_ll, input_ranks={"logprobs": 1, "weights": 1}).result()
     try:
         training.forward_backward_custom([datum()], loss).result()
     except tinker.RequestFailedError as error:
