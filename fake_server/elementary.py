@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "Flags",
     "Floats",
     "Ints",
     "Words",
@@ -30,6 +31,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
 F = TypeVar("F", float, Floats)
 
 WORD = (1 << 64) - 1

@@ -29,7 +29,7 @@ import numpy.typing as npt
 from fake_server.base_models import BaseModel
 from fake_server.elementary import Floats, Ints, digest, exp, exp_of, log, mix, mix_of
 
-__all__ = ["START", "TOKEN_BITS", "Language", "Row", "Shape", "Table", "contexts_of", "next_context"]
+__all__ = ["START", "TOKEN_BITS", "Index", "Language", "Row", "Shape", "Table", "contexts_of", "next_context"]
 
 TOKEN_BITS = 20
 """Bits of a token id in a key. Source: ours: three of them, two with a start mark, fit 63 bits."""
@@ -67,6 +67,8 @@ class Language:
         self._root = digest("language", seed, model.name)
         self.slots = len(CANDIDATES) + len(self.ends)
         self.others = self.vocab_size - self.slots
+        self.counts = np.array([1] * self.slots + [self.others])
+        """How many tokens each slot has, `[slots + 1]`."""
         shares = [*CANDIDATES, *(END / len(self.ends) for _ in self.ends)]
         self.logits: Floats = np.append(log(np.array(shares) * (self.others / OTHERS)), 0.0)
         """Base logit by slot, `[slots + 1]`; the last, 0, is that of all other tokens."""
@@ -147,41 +149,63 @@ class Row(NamedTuple):
         return [*ranked[:above], *others, *ranked[above:]][:count]
 
 
+class Index:
+    """Where pairs lie in a language: all that does not change while what was learned of them does.
+
+    Args:
+        language: The base distribution.
+        keys: `context << TOKEN_BITS | token` of each pair, sorted, `[P]`, at least one.
+    """
+
+    def __init__(self, language: Language, keys: Ints) -> None:
+        contexts = keys >> TOKEN_BITS
+        slots = language.slot_of(contexts, keys & (START - 1))
+        self.keys = keys
+        self.logits = language.logits[slots]
+        """Base logits, `[P]`."""
+        self.known, self.starts, self.groups = _groups(contexts)
+        width = language.slots + 1
+        taken = np.bincount(self.groups * width + slots, minlength=len(self.known) * width)
+        self.absent = language.counts - taken.reshape(-1, width)
+        """How many tokens of each slot are no pair, `[C, slots + 1]`."""
+        self.contexts: list[int] = self.known.tolist()
+
+
 class Table:
     """A language with what a model learned, at one temperature. Immutable.
 
     Args:
         language: The base distribution.
         temperature: Divides all logits; above 0.
-        keys: `context << TOKEN_BITS | token` of each learned pair, sorted, `[P]`.
-        learned: What was added to the logit of each pair, `[P]`; 0 is as if the pair were absent.
+        index: The learned pairs, P of them; None where nothing was learned.
+        learned: What was added to the logit of each pair, `[P]`; none is 0.
     """
 
     def __init__(
-        self, language: Language, temperature: float, keys: Ints | None = None, learned: Floats | None = None
+        self,
+        language: Language,
+        temperature: float,
+        index: Index | None = None,
+        learned: Floats | None = None,
     ) -> None:
         self._language = language
         self._base = language.logits / temperature
-        self._counts = np.array([1] * language.slots + [language.others])
-        self._log_z0 = float(_log_normalizer(self._base[None, :], self._counts[None, :])[0])
+        self._log_z0 = float(_log_normalizer(self._base[None, :], language.counts[None, :])[0])
         tops = self._base[:-1].tolist()
         self.base_shape = _shape(tops, language.slots, language.others, self._log_z0)
         self._keys: Ints = np.empty(0, np.int64)
         self._contexts: list[int] = []
-        if keys is not None and learned is not None and learned.any():
-            self._learn(keys[learned != 0], learned[learned != 0], temperature)
+        if index is not None and learned is not None:
+            self._keys, self._logits = index.keys, (index.logits + learned) / temperature
+            self._known, self._starts, self._contexts = index.known, index.starts, index.contexts
+            self._groups = index.groups
+            self._log_z = _log_normalizer(self._base[None, :], index.absent, self._logits, index.starts)
 
-    def _learn(self, keys: Ints, learned: Floats, temperature: float) -> None:
-        language = self._language
-        contexts, tokens = keys >> TOKEN_BITS, keys & (START - 1)
-        slots = language.slot_of(contexts, tokens)
-        self._keys, self._logits = keys, (language.logits[slots] + learned) / temperature
-        self._known, self._starts, groups = _groups(contexts)
-        width = language.slots + 1
-        taken = np.bincount(groups * width + slots, minlength=len(self._known) * width)
-        absent = self._counts - taken.reshape(-1, width)
-        self._log_z = _log_normalizer(self._base[None, :], absent, self._logits, self._starts)
-        self._contexts = self._known.tolist()
+    def logprobs_of_pairs(self, keys: Ints) -> Floats:
+        """Logprob of each pair `[P]` in its context."""
+        if keys is self._keys:
+            return self._logits - self._log_z[self._groups]
+        return self.logprobs(keys >> TOKEN_BITS, keys & (START - 1))
 
     def logprobs(self, contexts: Ints, tokens: Ints) -> Floats:
         """Logprob of each token in its context; all of one shape `[M]`, ids in [0, V)."""

@@ -14,8 +14,8 @@ import numpy as np
 
 from contract import AdamParams, OptimParams, RequestFailure
 from fake_server.elementary import Floats, Ints, exp, power
-from fake_server.language import START, TOKEN_BITS, Table
-from fake_server.scripted_weights import LARGEST_LOGIT, Moments, Pairs, ScriptedWeights
+from fake_server.language import TOKEN_BITS, Table
+from fake_server.scripted_weights import LARGEST_LOGIT, Moments, ScriptedWeights
 
 __all__ = ["Gradients", "adam_params", "adamw_step"]
 
@@ -74,9 +74,11 @@ def adamw_step(
     if pending:
         targets, derivatives = _sorted(pending)
         union = np.union1d(keys, targets)
-        wide = np.zeros((3, len(union)))
-        wide[:, np.searchsorted(union, keys)] = columns
-        keys, columns = union, wide
+        if len(union) > len(keys):
+            wide = np.zeros((3, len(union)))
+            wide[:, np.searchsorted(union, keys)] = columns
+            gradients = np.zeros(len(union))
+            keys, columns = union, wide
     with np.errstate(all="ignore"):
         if pending:
             gradients = weights.gain * _gradients(keys, targets, derivatives, table)
@@ -92,7 +94,11 @@ def adamw_step(
         )
     deltas, means, squares = columns
     return (
-        replace(weights, pairs=Pairs(keys, deltas), moments=Moments(means, squares, moments.steps + 1)),
+        replace(
+            weights,
+            pairs=weights.pairs.with_deltas(keys, deltas),
+            moments=Moments(means, squares, moments.steps + 1),
+        ),
         norm,
     )
 
@@ -108,7 +114,7 @@ def _sorted(pending: list[Gradients]) -> tuple[Ints, Floats]:
 def _gradients(keys: Ints, targets: Ints, derivatives: Floats, table: Table) -> Floats:
     """The gradient of each pair in `keys`, without the gain."""
     contexts = keys >> TOKEN_BITS
-    probabilities = exp(table.logprobs(contexts, keys & (START - 1)))
+    probabilities = exp(table.logprobs_of_pairs(keys))
     return _summed(keys, targets, derivatives) - probabilities * _summed(
         contexts, targets >> TOKEN_BITS, derivatives
     )

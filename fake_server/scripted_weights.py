@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from contract import LoraConfig, RequestFailure
-from fake_server.elementary import Floats, Ints, digest
-from fake_server.language import START, TOKEN_BITS, Language, Table
+from fake_server.elementary import Flags, Floats, Ints, digest
+from fake_server.language import START, TOKEN_BITS, Index, Language, Table
 from fake_server.safetensors_files import read_tensors, tensors_size, write_tensors
 
 __all__ = ["LARGEST_LOGIT", "Moments", "Pairs", "ScriptedWeights", "fresh_weights", "read_weights"]
@@ -47,6 +47,7 @@ class Pairs:
     deltas: Floats = field(default_factory=lambda: np.empty(0))
     """Learned numbers, `[P]`; times the gain they add to logits."""
     _tables: dict[tuple[Language, float], Table] = field(default_factory=dict, repr=False)
+    _indexes: dict[Language, Index] = field(default_factory=dict, repr=False)
 
     def table(self, language: Language, temperature: float, gain: float) -> Table:
         """The distribution at a temperature; the latest few are kept."""
@@ -54,8 +55,25 @@ class Pairs:
         if wanted not in self._tables:
             if len(self._tables) >= KEPT_TABLES:
                 del self._tables[next(iter(self._tables))]
-            self._tables[wanted] = Table(language, temperature, self.keys, gain * self.deltas)
+            moved = self.deltas != 0  # 0 is as if the pair were absent
+            self._tables[wanted] = (
+                Table(language, temperature, self._index(language, moved), gain * self.deltas[moved])
+                if moved.any()
+                else language.table(temperature)
+            )
         return self._tables[wanted]
+
+    def _index(self, language: Language, moved: Flags) -> Index:
+        """The index of the pairs that moved; that of all of them is made once."""
+        if not moved.all():
+            return Index(language, self.keys[moved])
+        if language not in self._indexes:
+            self._indexes[language] = Index(language, self.keys)
+        return self._indexes[language]
+
+    def with_deltas(self, keys: Ints, deltas: Floats) -> "Pairs":
+        """Other learned numbers; where the pairs are the same, what is known of them is kept."""
+        return Pairs(keys, deltas, _indexes=self._indexes if keys is self.keys else {})
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import pytest
 
 from fake_server.base_models import known_base_models
 from fake_server.elementary import exp, exp_of, log, mix, mix_of, power, uniforms
-from fake_server.language import START, TOKEN_BITS, Language, Table, contexts_of, next_context
+from fake_server.language import START, TOKEN_BITS, Index, Language, Table, contexts_of, next_context
 
 PICO = known_base_models(())["tinkerproof/pico"]
 LANGUAGE = Language.of(0, PICO)
@@ -18,7 +18,7 @@ CONTEXT = int(contexts_of(np.array([72, 105]))[-1])
 def learned_table(temperature: float = 1.0) -> Table:
     tokens = np.array([*LANGUAGE.slot_tokens(CONTEXT)[:2], 10, 200, 259])
     keys = np.sort(np.append(CONTEXT << TOKEN_BITS | tokens, CONTEXT + 1 << TOKEN_BITS | 7))
-    return Table(LANGUAGE, temperature, keys, np.array([2.0, -9.0, 0.5, -3.0, 6.0, 1.0]))
+    return Table(LANGUAGE, temperature, Index(LANGUAGE, keys), np.array([2.0, -9.0, 0.5, -3.0, 6.0, 1.0]))
 
 
 def probabilities(table: Table, context: int = CONTEXT) -> np.ndarray:
@@ -56,13 +56,13 @@ def test_equal_logits_are_ordered_by_token_id() -> None:
 
 
 def test_a_context_with_every_token_suppressed_still_sums_to_one() -> None:
-    table = Table(LANGUAGE, 1.0, CONTEXT << TOKEN_BITS | ALL, np.full(len(ALL), -5000.0))
+    table = Table(LANGUAGE, 1.0, Index(LANGUAGE, CONTEXT << TOKEN_BITS | ALL), np.full(len(ALL), -5000.0))
     assert probabilities(table).sum() == pytest.approx(1, abs=1e-12)
     assert table.row(CONTEXT).shape.others == 0
 
 
 def test_extreme_learned_numbers_leave_finite_logprobs() -> None:
-    table = Table(LANGUAGE, 1e-6, np.array([CONTEXT << TOKEN_BITS | 3]), np.array([1e100]))
+    table = Table(LANGUAGE, 1e-6, Index(LANGUAGE, np.array([CONTEXT << TOKEN_BITS | 3])), np.array([1e100]))
     assert np.isfinite(table.logprobs(np.full(len(ALL), CONTEXT), ALL)).all()
 
 

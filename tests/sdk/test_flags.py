@@ -3,7 +3,6 @@
 import pickle
 from collections.abc import Callable
 from concurrent.futures import CancelledError
-from threading import Event
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from tinker import types
 
 from contract import ClientDynamicConfigResponse
 from fake_server.fake import Fake
+from tests.sdk.conftest import until
 from tests.sdk.data import PICO, prompt, train, weighted
 
 pytestmark = pytest.mark.sdk
@@ -87,18 +87,17 @@ def test_clones_ask_for_their_number(serve: Serve) -> None:
 
 
 def test_an_abandoned_sample_is_cancelled(serve: Serve) -> None:
-    fake = serve(dynamic=ClientDynamicConfigResponse(sample_cancel_enabled=True), long_poll_seconds=0.05)
-    fake.service.futures.delivery = lambda future: future.operation != "asample"
-    polled, cancelled = Event(), Event()
-    events = {"retrieve_future": polled, "cancel_future": cancelled}
-    fake.service.observers.append(lambda e: events.get(e.operation, Event()).set())
+    fake = serve(dynamic=ClientDynamicConfigResponse(sample_cancel_enabled=True))
+    futures = fake.service.futures
+    futures.delivery = lambda future: False
+    seen = watch(fake)
     sampling = fake.service_client().create_sampling_client(base_model=PICO).result()
-    future = sampling.sample(prompt(), 1, types.SamplingParams(max_tokens=1))
-    assert polled.wait(10)
-    future.future().cancel()
-    assert cancelled.wait(10)
+    answer = sampling.sample(prompt(), 1, types.SamplingParams(max_tokens=1))
+    until(lambda: any(future.waiters for future in futures))
+    answer.future().cancel()
+    until(lambda: named(seen, "cancel_future"))
     with pytest.raises(CancelledError):
-        future.result()
+        answer.result()
 
 
 def test_tokens_are_used_in_the_place_of_keys(serve: Serve) -> None:
