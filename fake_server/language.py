@@ -168,6 +168,10 @@ class Index:
         taken = np.bincount(self.groups * width + slots, minlength=len(self.known) * width)
         self.absent = language.counts - taken.reshape(-1, width)
         """How many tokens of each slot are no pair, `[C, slots + 1]`."""
+        self.top_slots = np.where(self.absent > 0, language.logits, -np.inf).argmax(axis=1)
+        """The likeliest slot of each context that has a token that is no pair, `[C]`."""
+        self.open = self.absent.any(axis=1)
+        """Whether a context has such a slot, `[C]`."""
         self.contexts: list[int] = self.known.tolist()
 
 
@@ -190,7 +194,9 @@ class Table:
     ) -> None:
         self._language = language
         self._base = language.logits / temperature
-        self._log_z0 = float(_log_normalizer(self._base[None, :], language.counts[None, :])[0])
+        ratios = exp(np.minimum(self._base - self._base[:, None], 0.0))  # of every slot to every other
+        mass = (ratios[self._base.argmax()] * language.counts).sum(keepdims=True)
+        self._log_z0 = float(self._base.max() + log(mass)[0])
         tops = self._base[:-1].tolist()
         self.base_shape = _shape(tops, language.slots, language.others, self._log_z0)
         self._keys: Ints = np.empty(0, np.int64)
@@ -198,13 +204,18 @@ class Table:
         if index is not None and learned is not None:
             self._keys, self._logits = index.keys, (index.logits + learned) / temperature
             self._known, self._starts, self._contexts = index.known, index.starts, index.contexts
-            self._groups = index.groups
-            self._log_z = _log_normalizer(self._base[None, :], index.absent, self._logits, index.starts)
+            self._groups, starts = index.groups, index.starts[:-1]
+            tops = np.where(index.open, self._base[index.top_slots], -np.inf)
+            highest = np.maximum(tops, np.maximum.reduceat(self._logits, starts))
+            unlearned = (ratios[index.top_slots] * index.absent).sum(axis=1) * exp(tops - highest)
+            masses = np.add.reduceat(exp(self._logits - highest[self._groups]), starts)
+            self._log_z: Floats = highest + log(unlearned + masses)
 
     def logprobs_of_pairs(self, keys: Ints) -> Floats:
         """Logprob of each pair `[P]` in its context."""
         if keys is self._keys:
-            return self._logits - self._log_z[self._groups]
+            logprobs: Floats = self._logits - self._log_z[self._groups]
+            return logprobs
         return self.logprobs(keys >> TOKEN_BITS, keys & (START - 1))
 
     def logprobs(self, contexts: Ints, tokens: Ints) -> Floats:
@@ -258,17 +269,3 @@ def _groups(contexts: Ints) -> tuple[Ints, Ints, Ints]:
     first = np.append(True, contexts[1:] != contexts[:-1])
     starts = np.flatnonzero(first)
     return contexts[starts], np.append(starts, len(contexts)), np.cumsum(first) - 1
-
-
-def _log_normalizer(
-    base: Floats, counts: Ints, logits: Floats | None = None, starts: Ints | None = None
-) -> Floats:
-    """Log Z of each group `[C]`: `counts` tokens of each `base` logit `[C, S]`, and its learned `logits`."""
-    present = np.where(counts > 0, base, -np.inf)
-    tops: Floats = present.max(axis=1)
-    if logits is None or starts is None:
-        return tops + log((exp(present - tops[:, None]) * counts).sum(axis=1))
-    tops = np.maximum(tops, np.maximum.reduceat(logits, starts[:-1]))
-    masses = exp(logits - np.repeat(tops, np.diff(starts)))
-    unlearned = (exp(present - tops[:, None]) * counts).sum(axis=1)
-    return tops + log(unlearned + np.add.reduceat(masses, starts[:-1]))
