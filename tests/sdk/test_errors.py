@@ -1,5 +1,7 @@
 """What the SDK makes of our failures: raised at once, with our words, and nothing is lost."""
 
+from dataclasses import replace
+
 import pytest
 import tinker
 from tinker import types
@@ -125,3 +127,56 @@ def test_a_pending_poll_is_repeated_until_the_result_is_there(serve: Serve):
 
     assert step.result().metrics is not None
     assert set(polls[:-1]) == {408}
+
+
+def test_a_future_that_never_was_is_an_error_of_the_caller(serve: Serve):
+    fake = serve(long_poll_seconds=0.05)
+    training = fake.service_client().create_lora_training_client(PICO, rank=4).result()
+    held: list[Future] = []
+    fake.service.futures.delivery = lambda future: bool(held.append(future))
+    step = training.optim_step(STEP)
+    until(lambda: held)
+
+    with fake.service.lock:
+        fake.service.futures.discard(held[0])
+
+    with pytest.raises(ValueError, match="no future") as failed:
+        step.result()
+    assert isinstance(failed.value.__cause__, tinker.NotFoundError)
+
+
+@pytest.mark.parametrize("number", [0, 2000])
+def test_a_number_of_samples_that_cannot_be_is_refused_once(seen, sampling, number):
+    prompt = types.ModelInput.from_ints([1])
+    with pytest.raises(tinker.UnprocessableEntityError, match=f"expected 1 to 1024, got {number}"):
+        sampling.sample(prompt, number, types.SamplingParams(max_tokens=1)).result()
+
+    assert [exchange.operation for exchange in seen].count("asample") == 1
+
+
+def test_a_paused_queue_is_told_in_the_log(serve: Serve, caplog):
+    fake = serve(long_poll_seconds=0.05)
+    sampling = fake.service_client().create_sampling_client(base_model=PICO).result()
+    held: list[Future] = []
+
+    def pause(future: Future) -> bool:
+        future.queue_state, future.queue_state_reason = "paused_capacity", "all engines are busy"
+        return bool(held.append(future))
+
+    fake.service.futures.delivery = pause
+    answer = sampling.sample(types.ModelInput.from_ints([1]), 1, types.SamplingParams(max_tokens=1))
+    until(lambda: "Reason: all engines are busy" in caplog.text)
+
+    with fake.service.lock:
+        fake.service.futures.release(held[0])
+
+    assert answer.result().sequences
+
+
+def test_a_large_result_is_told_by_its_size_first(tinker_fake: Fake, training, seen):
+    tinker_fake.service.settings = replace(tinker_fake.service.settings, inline_result_bytes=10)
+    output = training.forward([datum()], "cross_entropy").result()
+
+    assert len(output.loss_fn_outputs) == 1
+    polls = [e for e in seen if e.operation == "retrieve_future"]
+    assert [poll.request.allow_metadata_only for poll in polls] == [True, False]
