@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from typing import cast
 from urllib.parse import urlsplit
 
 __all__ = ["Connection", "connect", "requests_per_second"]
@@ -23,8 +24,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)
 
     def send(self, request: bytes) -> None:
         """Send one request; the one before must have been answered."""

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 from starlette.routing import Mount
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from contract import (
     ApiError,
@@ -72,6 +72,21 @@ class Gateway:
             return fetch_file(call, path, scope["query_string"].decode("latin-1"))
         binding, path_values = self._routes.find(scope["method"], path)
         return await _serve(call, binding, Incoming(headers, path_values, scope["query_string"], body))
+
+
+class App(Starlette):
+    """A Starlette app whose requests go straight to the gateway, unless somebody added middleware."""
+
+    def __init__(self, gateway: Gateway, lifespan: Lifespan[Starlette]) -> None:
+        super().__init__(routes=[Mount("/", app=gateway)], lifespan=lifespan)
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or the app's own start and end."""
+        if scope["type"] == "http" and not self.user_middleware:
+            await self._gateway(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 async def _serve(call: Call, binding: Binding, incoming: Incoming) -> Answer:
@@ -207,7 +222,7 @@ def create_app(
         yield
         tenants.close()
 
-    app = Starlette(routes=[Mount("/", app=Gateway(tenants, Routes(BINDINGS)))], lifespan=lifespan)
+    app = App(Gateway(tenants, Routes(BINDINGS)), lifespan=lifespan)
     app.state.tenants = tenants
     return app
 

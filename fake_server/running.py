@@ -78,6 +78,7 @@ class _Server(uvicorn.Server):
                 backlog=BACKLOG,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=1,
+                proxy_headers=False,
                 server_header=False,
                 date_header=False,
             )

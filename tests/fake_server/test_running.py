@@ -142,3 +142,21 @@ def test_clients_that_cannot_be_closed_are_left_alone(tinker_fake_server, monkey
     fake.close()
 
     assert client.options == {"base_url": fake.url, "api_key": API_KEY, "project_id": "p"}
+
+
+def test_middleware_that_is_added_sees_the_requests():
+    seen: list[str] = []
+
+    class Watch:
+        def __init__(self, app):
+            self.app = app
+
+        async def __call__(self, scope, receive, send):
+            seen.append(scope["type"])
+            await self.app(scope, receive, send)
+
+    app = create_app(open_scripted)
+    app.add_middleware(Watch)
+
+    assert Driver(app=app).get("healthz").status == 200
+    assert seen == ["http"]
