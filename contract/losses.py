@@ -250,8 +250,9 @@ def _check_tensor(key: str, tensor: TensorData, shape: tuple[int, ...], where: s
             f"loss_fn_inputs[{key!r}]: expected {counts[0]} values, one per target token, "
             f"got {counts[1]} {where}"
         )
-    broken = int(tensor.values.size - np.isfinite(tensor.values).sum())
-    if broken:
+    finite = np.isfinite(tensor.values) if tensor.dtype == "float32" else None
+    if finite is not None and not finite.all():
+        broken = int(finite.size - finite.sum())
         raise RequestFailure(
             f"loss_fn_inputs[{key!r}]: expected finite numbers, got {broken} that are not {where}"
         )
