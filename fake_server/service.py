@@ -29,6 +29,7 @@ from fake_server.settings import Settings
 from fake_server.store import CheckpointRecord, ModelRecord, SessionRecord, Store
 from fake_server.times import utc
 from fake_server.usage import Usage
+from fake_server.wire import Answer, answer_of
 
 __all__ = ["Call", "Exchange", "Service", "Submission"]
 
@@ -140,19 +141,18 @@ class Service:
         self.lanes.push(owner, seq_id, job)
 
     @cached_property
-    def capabilities(self) -> GetServerCapabilitiesResponse:
-        """The backend's base models, which do not change."""
-        return GetServerCapabilitiesResponse(
-            supported_models=[
-                SupportedModel(
-                    model_name=model.name,
-                    max_context_length=model.max_context_length,
-                    trainable=model.trainable,
-                    sampleable=model.sampleable,
-                )
-                for model in self.backend.base_models()
-            ]
-        )
+    def capabilities(self) -> Answer:
+        """The backend's base models, which do not change, as they are answered."""
+        models = [
+            SupportedModel(
+                model_name=model.name,
+                max_context_length=model.max_context_length,
+                trainable=model.trainable,
+                sampleable=model.sampleable,
+            )
+            for model in self.backend.base_models()
+        ]
+        return answer_of(GetServerCapabilitiesResponse(supported_models=models))
 
     def base_model(self, name: str) -> BaseModelInfo:
         """The base model of that name, a `:peft:LEN` suffix included.

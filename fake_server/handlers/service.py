@@ -5,12 +5,12 @@ from contract import (
     ClientConfigResponse,
     ClientDynamicConfigResponse,
     EmptyRequest,
-    GetServerCapabilitiesResponse,
     HealthResponse,
     TelemetryResponse,
     TelemetrySendRequest,
 )
 from fake_server.service import Call
+from fake_server.wire import Answer
 
 
 def client_config(call: Call, _request: ClientConfigRequest) -> ClientConfigResponse:
@@ -23,7 +23,7 @@ def client_dynamic_config(call: Call, _request: ClientConfigRequest) -> ClientDy
     return call.service.settings.dynamic_config
 
 
-def get_server_capabilities(call: Call, _request: EmptyRequest) -> GetServerCapabilitiesResponse:
+def get_server_capabilities(call: Call, _request: EmptyRequest) -> Answer:
     """The backend's base models."""
     return call.service.capabilities
 
