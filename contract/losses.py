@@ -6,7 +6,7 @@ sampler's (`loss_fn_inputs["logprobs"]`), `A` the advantage, `w` the weight, and
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, prod
 from typing import Literal, get_args
 
 import numpy as np
@@ -57,6 +57,8 @@ class Loss:
     """The first SDK release that has it."""
 
 
+MOST_TARGETS = 2**20
+"""Cells of one datum's targets, listed or not. Source: ours: 32,768 tokens of 32 targets."""
 _RATIO_INPUTS = ("target_tokens", "logprobs", "advantages")
 _CLIPS = ("clip_low_threshold", "clip_high_threshold")
 _DOCS = "Tinker docs, losses, 2026-03"
@@ -223,6 +225,11 @@ def _check_shapes(loss: Loss, datum: Datum, where: str) -> None:
         raise RequestFailure(
             f"loss_fn_inputs['target_tokens']: expected int64 of shape [N]"
             f"{' or [N, K]' if 2 in ranks else ''}, got {targets.dtype} {list(shape)} {where}"
+        )
+    if prod(shape) > MOST_TARGETS:
+        raise RequestFailure(
+            "loss_fn_inputs['target_tokens']: "
+            f"expected at most {MOST_TARGETS} cells, got {prod(shape)} {where}"
         )
     length = _length(datum, where)
     if shape[0] != length:

@@ -89,7 +89,10 @@ class TensorData(WireModel):
                 f"sparse tensor: expected {rows + 1} row starts from 0 to {len(self.data)} and as many "
                 f"columns as values, got {len(crow)} row starts and {len(col)} columns"
             )
-        starts, columns_of = np.asarray(crow), np.asarray(col, dtype=np.int64)
+        try:
+            starts, columns_of = np.asarray(crow, dtype=np.int64), np.asarray(col, dtype=np.int64)
+        except OverflowError:
+            raise ValueError("sparse tensor: expected 64-bit indices, got a number that is larger") from None
         if (np.diff(starts) < 0).any() or (columns_of < 0).any() or (columns_of >= columns).any():
             raise ValueError(
                 f"sparse tensor: expected rising row starts and columns in [0, {columns}), got others"

@@ -174,7 +174,7 @@ def _call(service: Service, scope: Scope, prefix: str, headers: dict[str, str]) 
     return Call(
         service=service,
         base_url=f"{scope['scheme']}://{host}{scope.get('root_path', '')}{prefix}",
-        sdk_version=version_of(headers.get("x-stainless-package-version")),
+        sdk_version=version_of(headers.get("x-stainless-package-version", "")[:32]),
         credential=headers.get("x-api-key", ""),
         idempotency_key=headers.get("x-idempotency-key"),
         accept=headers.get("accept", ""),

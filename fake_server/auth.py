@@ -44,7 +44,9 @@ def check_credential(service: Service, row: Endpoint, credential: str) -> None:
 def _check_key(service: Service, key: str) -> None:
     accepted = service.settings.auth.api_keys
     known = key in accepted if accepted else key.startswith(KEY_PREFIX)
-    if not known or key in service.revoked_keys:
+    if key in service.revoked_keys:
+        raise Unauthorized("header X-API-Key: expected a key that is in use, got one that was deleted")
+    if not known:
         wanted = (
             "one of the keys given with --api-key" if accepted else f"a key that starts with {KEY_PREFIX}"
         )

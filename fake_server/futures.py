@@ -54,6 +54,8 @@ class Future:
     queue_state: QueueState = "active"
     """What a poll says while the outcome does not show."""
     queue_state_reason: str | None = None
+    cursor: int = 0
+    """Its place among the completions of its sampling session, from 1."""
     waiters: list[Callable[[], None]] = field(default_factory=list)
     payloads: dict[str, bytes] = field(default_factory=dict)
 
@@ -183,6 +185,7 @@ class FutureStore:
             completions = self.completions(future.owner, future.seq_id // CLONE_BLOCK)
             completions.cursor += 1
             completions.events[completions.cursor] = future
+            future.cursor = completions.cursor
             _wake(completions.waiters)
         _wake(future.waiters)
 
@@ -211,13 +214,17 @@ class FutureStore:
 
     def _drop(self, request_id: str) -> None:
         future = self._futures.pop(request_id)
+        if future.cursor and future.seq_id is not None:
+            self.completions(future.owner, future.seq_id // CLONE_BLOCK).events.pop(future.cursor, None)
         _wake(future.waiters)
         self._dropped[request_id] = None
         if len(self._dropped) > REMEMBERED_IDS:
             self._dropped.popitem(last=False)
 
-    async def wait(self, waiters: list[Callable[[], None]], until: float) -> None:
-        """Wait until one of `waiters` is woken or the clock shows `until`."""
+    async def wait(
+        self, waiters: list[Callable[[], None]], until: float, ready: Callable[[], object]
+    ) -> None:
+        """Wait until `waiters` are woken or the clock shows `until`; not at all if it is `ready` by now."""
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
 
@@ -225,6 +232,9 @@ class FutureStore:
             loop.call_soon_threadsafe(woken.set)
 
         waiters.append(wake)
+        if ready():  # another thread may have come between the caller's look and the line above
+            waiters.remove(wake)
+            return
         cancel = self._clock.call_at(until, wake)
         try:
             await woken.wait()

@@ -164,7 +164,7 @@ class Service:
         plain, _, length = name.partition(":peft:")
         for model in models:
             if model.name in (name, plain):
-                context = int(length) if length.isdigit() else model.max_context_length
+                context = int(length) if length.isdecimal() and len(length) < 10 else model.max_context_length
                 return replace(model, name=name, max_context_length=context)
         known = ", ".join(model.name for model in models)
         raise BadRequest(f"base_model: expected one of {known}, got {name!r}; add it with --base-model")

@@ -1,5 +1,7 @@
 """Polling: one future, many, and taking one back."""
 
+from functools import partial
+
 from contract import (
     BadRequest,
     CancelFutureRequest,
@@ -33,8 +35,13 @@ async def retrieve_future(
                 queue_state_reason=future.queue_state_reason,
             )
         stalled = service.lanes.deadline(future.owner)
-        await service.futures.wait(future.waiters, end if stalled is None else min(end, stalled))
+        until = end if stalled is None else min(end, stalled)
+        await service.futures.wait(future.waiters, until, partial(_shows, future))
     return _outcome(call, future, metadata_only=request.allow_metadata_only)
+
+
+def _shows(future: Future) -> bool:
+    return future.released
 
 
 def _find(service: Service, request_id: str) -> Future:
@@ -70,7 +77,7 @@ async def retrieve_futures(call: Call, request: FuturesRetrieveRequest) -> Futur
         patience = min(patience, _checked(request.timeout))
     end = service.clock.now() + patience
     while not completions.events and service.clock.now() < end:
-        await service.futures.wait(completions.waiters, end)
+        await service.futures.wait(completions.waiters, end, lambda: completions.events)
     with service.lock:
         events = list(completions.events.items())
     cursor = events[-1][0] if events else max(completions.cursor, request.prev_cursor)

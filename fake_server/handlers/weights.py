@@ -32,7 +32,8 @@ from fake_server.store import CheckpointRecord, ModelRecord, SamplerRecord
 
 SHORTEST_LIFE, LONGEST_LIFE = 3600, 10 * 365 * 24 * 3600
 """Seconds. Source: sdk 0.38.0 types/save_weights_request.py."""
-NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,255}\Z")
+NAME = re.compile(r"[^/\\?#%\x00-\x1f\x7f]{1,255}\Z")
+"""Clients put names into URLs as they are, so what ends or escapes a path would name another checkpoint."""
 
 
 def expiry(service: Service, ttl_seconds: int | None) -> float | None:
@@ -50,7 +51,7 @@ def expiry(service: Service, ttl_seconds: int | None) -> float | None:
 
 def _check_name(name: str | None) -> None:
     if name is not None and (not NAME.match(name) or name in (".", "..")):
-        raise BadRequest(f"path: expected a name of 1 to 255 characters without slashes, got {name!r}")
+        raise BadRequest(f"path: expected a name of 1 to 255 characters without / \\ ? # %, got {name!r}")
 
 
 @dataclass(frozen=True, slots=True)

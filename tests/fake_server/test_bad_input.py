@@ -140,7 +140,9 @@ def test_a_batch_that_does_not_fit_fails_its_future_and_the_next_operation_proce
     assert "metrics" in driver.result("optim_step", driver.step(model, 2))
 
 
-@pytest.mark.parametrize("name", ["../up", "a/b", "..", ".", "", "a\\b", "a\nb", "x" * 300])
+@pytest.mark.parametrize(
+    "name", ["../up", "a/b", "..", ".", "", "a\\b", "a\nb", "a?b", "a#b", "a%41", "x" * 300]
+)
 def test_a_checkpoint_name_is_no_path(driver, model, name):
     reply = driver.post("save_weights", {"model_id": model, "seq_id": 1, "path": name})
 
@@ -272,3 +274,22 @@ def test_json_may_be_a_quarter_as_large_as_protobuf():
 
     assert reply.status == 413
     assert "expected at most 1000 bytes of JSON, got 1001" in reply.json["detail"]
+
+
+def test_targets_have_an_end_even_where_most_cells_are_not_listed(driver, model):
+    sparse = {"data": [1], "dtype": "int64", "shape": [1, 2**40]}
+    sparse |= {"sparse_crow_indices": [0, 1], "sparse_col_indices": [0]}
+    batch = {"data": [datum((1,), target_tokens=sparse)]}
+
+    failed = driver.result("forward_backward", driver.train(model, 1, **batch))
+
+    assert "target_tokens']: expected at most 1048576 cells" in failed["error"]
+
+
+def test_sparse_indices_have_64_bits(driver, model):
+    sparse = {"data": [1], "dtype": "int64", "shape": [1, 4], "sparse_crow_indices": [0, 1]}
+    batch = {"data": [datum((1,), target_tokens={**sparse, "sparse_col_indices": [2**70]})]}
+
+    reply = driver.post("forward_backward", driver.train(model, 1, **batch))
+
+    assert (reply.status, "64-bit indices" in reply.json["detail"]) == (422, True)

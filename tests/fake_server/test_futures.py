@@ -179,3 +179,23 @@ def test_only_a_computed_outcome_is_released_and_only_once(driver):
     driver.service.futures.release(future)
 
     assert not future.released
+
+
+def test_a_sample_that_expired_is_forgotten_by_its_samplers_completions(driver):
+    sampler = driver.sampler(driver.session())
+    driver.answer("asample", driver.sample(sampler, 0))
+    driver.clock.advance(3600)
+
+    with pytest.raises(Exception, match="no future"):
+        driver.service.futures.get("other")
+
+    assert not driver.service.futures.completions(sampler, 0).events
+
+
+def test_what_is_ready_is_not_waited_for(driver):
+    import asyncio
+
+    waiters = []
+    asyncio.run(driver.service.futures.wait(waiters, driver.clock.now() + 1, lambda: True))
+
+    assert waiters == []
