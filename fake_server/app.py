@@ -31,7 +31,7 @@ from fake_server.bindings import Binding, Routes
 from fake_server.clock import Clock, SystemClock
 from fake_server.executors import Worker
 from fake_server.handlers import BINDINGS
-from fake_server.handlers.files import fetch_file
+from fake_server.handlers.files import FILES, fetch_file
 from fake_server.service import Call, Exchange, Service, Submission
 from fake_server.settings import Settings
 from fake_server.tenants import PREFIX, Tenants
@@ -40,8 +40,6 @@ from fake_server.wire import Answer, Incoming, answer_of, error_answer, numbered
 __all__ = ["create_app", "for_tenant"]
 
 log = logging.getLogger("tinkerproof")
-FILES = "/files/"
-
 version_of = lru_cache(maxsize=256)(SdkVersion.parse)
 
 

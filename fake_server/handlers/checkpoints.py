@@ -23,15 +23,13 @@ from contract import (
 )
 from contract.versions import follows_archive_redirect, knows_checkpoint_type
 from fake_server.auth import OWNER
-from fake_server.handlers.files import sign
+from fake_server.handlers.files import FILE_LIFE_SECONDS, sign
 from fake_server.handlers.pages import page
 from fake_server.handlers.weights import expiry
 from fake_server.service import Call
 from fake_server.store import CheckpointRecord, ModelRecord
 from fake_server.times import utc
 from fake_server.wire import Answer
-
-FILE_LIFE_SECONDS = 3600.0
 
 
 def list_training_runs(call: Call, request: ListTrainingRunsRequest) -> TrainingRunsResponse:

@@ -17,6 +17,8 @@ from fake_server.store import CheckpointRecord
 from fake_server.wire import Answer
 
 FILES = "/files/"
+FILE_LIFE_SECONDS = 3600.0
+"""How long a signed URL works. Source: ours."""
 
 
 def sign(call: Call, file: str, expires: float) -> str:

@@ -32,13 +32,11 @@ from contract import (
     UserSearchOwner,
 )
 from fake_server.auth import OWNER
-from fake_server.handlers.files import sign
+from fake_server.handlers.files import FILE_LIFE_SECONDS, sign
 from fake_server.handlers.pages import page
 from fake_server.service import DEFAULT_PROJECT, Call, Service
 from fake_server.store import SessionRecord
 from fake_server.times import utc
-
-FILE_LIFE_SECONDS = 3600.0
 
 
 def texts(metadata: dict[str, Any] | None) -> dict[str, str] | None:
