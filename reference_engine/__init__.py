@@ -1,0 +1,1 @@
+"""The reference engine: a backend that really trains LoRA adapters and really samples, on CPU or GPU."""
