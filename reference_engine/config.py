@@ -1,6 +1,7 @@
 """What a model is: the numbers of a decoder-only transformer, and nothing of its weights.
 
-Source of the fields and their defaults: transformers 5.23.0 models/{llama,qwen2,qwen3,qwen3_moe}/configuration_*.py.
+Source of the fields and their defaults: transformers 5.23.0
+models/{llama,qwen2,qwen3,qwen3_moe}/configuration_*.py.
 """
 
 from dataclasses import dataclass
