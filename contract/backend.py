@@ -1,21 +1,36 @@
-"""The port between the server and whatever computes: nine methods, and the laws they obey.
+"""The port between the server and whatever computes: ten methods, and the laws they obey.
 
-A backend is synchronous and knows no HTTP, no futures and no clock. The server calls the methods of one
-model in the order of its operations, one at a time; calls for different models may come from different
-threads where the backend says `concurrent`.
+A backend knows no HTTP, no clock and nothing of the promises that clients poll.
 
-Laws:
+Laws of what is computed:
 - Every result is a function of the backend's seed, the model's earlier operations and the arguments.
 - `forward_backward` adds gradients, `optim_step` uses and clears exactly those.
 - With `forward_only` nothing changes.
 - `save_weights` returns an immutable value: later training does not change it.
 - A call that raises leaves no trace.
 - What is asked for and not supported raises `RequestFailure` and names the field.
+
+Laws of threads. A backend that is not `concurrent` is called by one thread at a time. One that is:
+- The methods that name a model come one at a time, in the order of the model's operations, on a thread of
+  the tenant's own. Tenants do not wait for each other.
+- `sample` comes on another thread, at any time; so do `base_models`, `read_weights` and a weights' `files`.
+- `sample` should take the request and return at once. What it answers stands for the weights it was given,
+  whatever is trained meanwhile.
+- `close` comes last, once, when no other call runs.
+
+Laws of a `concurrent.futures.Future` that `sample` returns, for work that is batched with other requests:
+- It ends with a `SampleResponse` or an exception, and an exception means what it would mean if raised.
+- It stays pending until then (no `set_running_or_notify_cancel`), so that `cancel()` takes effect at any
+  time. The server cancels what its client takes back: the work stops soon after, and takes no result.
+- It is ended by a thread that holds no lock which `sample` or `cancel()` needs: the server's callback runs
+  there, and waits for the tenant's lock, never for long.
+- `close` ends those that are left, by cancelling them.
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from contract.ids import ModelID
 from contract.sampling import SampleRequest, SampleResponse
@@ -108,8 +123,14 @@ class Backend(Protocol):
         """Weights from the files that `Weights.files` gave."""
         ...
 
-    def sample(self, base_model: str, weights: Weights | None, request: SampleRequest) -> SampleResponse:
-        """Sample from a base model, or from it with `weights`."""
+    def sample(
+        self, base_model: str, weights: Weights | None, request: SampleRequest
+    ) -> SampleResponse | Future[SampleResponse]:
+        """Sample from a base model, or from it with `weights`: the answer, or the promise of one."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds: threads, devices, files."""
         ...
 
 
@@ -120,11 +141,32 @@ class BackendOptions:
     seed: int = 0
     base_models: tuple[str, ...] = ()
     """Names to serve; empty means the backend's own."""
+    models: tuple[tuple[str, str], ...] = ()
+    """Base models from disk: name, and path of a folder or file."""
+    models_root: str | None = None
+    """A folder that is laid out like a hub; its models are served by their names there."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; `auto` takes the best there is."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of the base models' weights."""
+    mode: Literal["auto", "exact", "fast"] = "auto"
+    """`exact`: the same bits whatever runs beside; `fast`: within a tolerance; `auto`: as it likes."""
+    threads: int | None = None
+    """How many threads compute, 1 or more; None lets the backend choose."""
+    strict_losses: bool = False
+    """Whether losses whose formula is not published are refused."""
 
 
 class BackendFactory(Protocol):
     """What an entry point of the group `tinkerproof.backends` names: one call opens one tenant's backend."""
 
     def __call__(self, options: BackendOptions) -> Backend:
-        """Open a backend for one tenant; what tenants share, the factory keeps."""
+        """Open a backend for one tenant; what tenants share, the factory keeps.
+
+        The first call loads what takes long: a server makes it before it takes requests.
+
+        Raises:
+            LookupError, ValueError, OSError: for options that the backend cannot honour; the message names
+                the option, and is shown as it is.
+        """
         ...

@@ -29,7 +29,6 @@ from contract.versions import SdkVersion
 from fake_server.auth import check_credential
 from fake_server.bindings import Binding, Routes
 from fake_server.clock import Clock, SystemClock
-from fake_server.executors import Worker
 from fake_server.handlers import BINDINGS
 from fake_server.handlers.files import FILES, fetch_file
 from fake_server.service import Call, Exchange, Service, Submission
@@ -195,25 +194,28 @@ def create_app(
     settings: Settings | None = None,
     *,
     clock: Clock | None = None,
-    base_models: tuple[str, ...] = (),
+    options: BackendOptions | None = None,
 ) -> Starlette:
     """An app that serves every operation for every tenant; `app.state.tenants` holds them.
 
     Args:
-        open_backend: called once for each tenant.
+        open_backend: called once for each tenant; for the default one now, so that it loads what takes long.
         settings: limits and times; the defaults where absent.
         clock: the time of all tenants; the machine's where absent.
-        base_models: names that the backend shall serve; its own where empty.
+        options: what a backend is opened with; the seed of `settings` and its own base models where absent.
+
+    Raises:
+        LookupError, ValueError, OSError: for options that the backend cannot honour.
     """
     chosen = settings or Settings()
     time = clock or SystemClock()
-    options = BackendOptions(seed=chosen.seed, base_models=base_models)
+    given = options or BackendOptions(seed=chosen.seed)
 
     def make(name: str) -> Service:
-        backend = open_backend(options)
-        return Service(name, chosen, backend, time, executor=Worker() if backend.concurrent else None)
+        return Service(name, chosen, open_backend(given), time)
 
     tenants = Tenants(make)
+    tenants.get()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

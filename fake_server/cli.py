@@ -3,6 +3,10 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contract import BackendOptions
 
 __all__ = ["main"]
 
@@ -41,7 +45,49 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     serve.add_argument(
         "--api-key", action="append", default=[], metavar="KEY", help="accept exactly these keys"
     )
+    engine = serve.add_argument_group("of a backend that computes with a network")
+    engine.add_argument(
+        "--model",
+        type=_named_path,
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="serve the model in a folder or file as NAME; may be repeated",
+    )
+    engine.add_argument("--models-root", metavar="DIR", help="serve the models of a folder laid out as a hub")
+    engine.add_argument("--device", choices=("cpu", "cuda", "auto"), default="auto", help="where (auto)")
+    engine.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="(float32)")
+    engine.add_argument(
+        "--mode", choices=("exact", "fast", "auto"), default="auto", help="same bits always, or speed (auto)"
+    )
+    engine.add_argument("--threads", type=int, metavar="N", help="threads that compute")
+    engine.add_argument(
+        "--strict-losses", action="store_true", help="refuse losses whose formula is not published"
+    )
     serve.set_defaults(run=_serve)
+
+
+def _named_path(text: str) -> tuple[str, str]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError(f"expected NAME=PATH, got {text!r}")
+    return name, path
+
+
+def _backend_options(options: argparse.Namespace) -> "BackendOptions":
+    from contract import BackendOptions
+
+    return BackendOptions(
+        seed=options.seed,
+        base_models=tuple(options.base_model),
+        models=tuple(options.model),
+        models_root=options.models_root,
+        device=options.device,
+        dtype=options.dtype,
+        mode=options.mode,
+        threads=options.threads,
+        strict_losses=options.strict_losses,
+    )
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -52,13 +98,17 @@ def _serve(options: argparse.Namespace) -> int:
     from fake_server.settings import AuthSettings, Settings
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    settings = Settings(seed=options.seed, auth=AuthSettings(api_keys=tuple(options.api_key)))
     try:
         backend = find_backend(options.backend)
         sock = bound_socket(options.host, options.port)
     except (LookupError, OSError, OverflowError) as error:
         return _complain(f"serve: {error}")
-    settings = Settings(seed=options.seed, auth=AuthSettings(api_keys=tuple(options.api_key)))
-    app = create_app(backend, settings, base_models=tuple(options.base_model))
+    try:
+        app = create_app(backend, settings, options=_backend_options(options))
+    except (LookupError, OSError, ValueError) as error:
+        sock.close()
+        return _complain(f"serve: {error}")
     url = url_of(sock)
     key = "one-of-yours" if options.api_key else "tml-any"
 

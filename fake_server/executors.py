@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Protocol
 
 __all__ = ["Executor", "Inline", "Worker"]
@@ -49,14 +49,15 @@ class Inline:
 
 
 class Worker:
-    """Runs jobs one after the other on a thread of its own."""
+    """Runs jobs one after the other on a thread of its own, which starts with the first."""
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tinkerproof-worker")
+    def __init__(self, name: str) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"tinkerproof-{name}")
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Run `job` after those before it."""
-        self._pool.submit(job)
+        """Run `job` after those before it; not at all once closed."""
+        with suppress(RuntimeError):  # what a closed pool says: the tenant was dropped during a request
+            self._pool.submit(job)
 
     def close(self) -> None:
         """Drop jobs that have not begun, and wait for the running one."""

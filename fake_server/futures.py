@@ -8,7 +8,11 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from concurrent.futures import Future as Computation
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 from contract import (
     ApiError,
@@ -33,6 +37,7 @@ REMEMBERED_IDS = 100_000
 
 log = logging.getLogger("tinkerproof")
 Outcome = FutureResult | RequestFailedResponse
+CANCELLED = RequestFailedResponse(error="cancelled by the client", category=RequestErrorCategory.User)
 
 
 @dataclass(slots=True, eq=False)
@@ -48,6 +53,8 @@ class Future:
     """Of the request, to tell a replay from a clash."""
     created_at: float
     sample_sequence_ids: list[str] | None = None
+    computation: Computation[Any] | None = None
+    """What will give the outcome, where the backend works on it beside other requests."""
     outcome: Outcome | None = None
     released: bool = False
     """Whether the outcome shows."""
@@ -85,7 +92,11 @@ class Job:
     """A future and the work that resolves it."""
 
     future: Future
-    work: Callable[[], FutureResult]
+    work: Callable[[], FutureResult | Computation[Any]]
+    on_result: Callable[[Any], None]
+    """Called with the result before it shows."""
+    alongside: bool
+    """Whether it may run beside the jobs that have an order."""
 
 
 @dataclass(slots=True)
@@ -100,8 +111,15 @@ class Completions:
 class FutureStore:
     """All futures of a tenant."""
 
-    def __init__(self, clock: Clock, ttl_seconds: float, delivery: Delivery = at_once) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        ttl_seconds: float,
+        lock: AbstractContextManager[object],
+        delivery: Delivery = at_once,
+    ) -> None:
         self._clock = clock
+        self._lock = lock
         self._ttl_seconds = ttl_seconds
         self.delivery = delivery
         self._futures: OrderedDict[str, Future] = OrderedDict()
@@ -152,34 +170,69 @@ class FutureStore:
         return f"future {request_id!r} is gone: it was acknowledged, or is older than {self._ttl_seconds:g} s"
 
     def run(self, job: Job) -> None:
-        """Do the work and resolve the future with what comes of it. Never raises."""
-        if job.future.outcome is not None:
+        """Do the work and resolve the future with what comes of it, now or later. Never raises."""
+        if job.future.outcome is None:
+            self._settle(job, job.work)
+
+    def _settle(self, job: Job, compute: Callable[[], FutureResult | Computation[Any]]) -> None:
+        given = self._tried(job, compute)
+        if not isinstance(given, Computation):
+            self.resolve(job.future, given)
             return
+        with self._lock:
+            job.future.computation = given
+            late = job.future.outcome is not None
+        if late:
+            given.cancel()
+        given.add_done_callback(lambda done: self._settle(job, done.result))
+
+    def _tried(
+        self, job: Job, compute: Callable[[], FutureResult | Computation[Any]]
+    ) -> Outcome | Computation[Any]:
+        """What comes of the work, failures included."""
+        future = job.future
         try:
-            outcome: Outcome = job.work()
+            given = compute()
+            if not isinstance(given, Computation):
+                job.on_result(given)
+            return given
+        except CancelledError:
+            return CANCELLED
         except RequestFailure as failure:
-            outcome = RequestFailedResponse(error=failure.error, category=failure.category)
+            return RequestFailedResponse(error=failure.error, category=failure.category)
         except ApiError as error:
-            outcome = RequestFailedResponse(error=error.detail, category=RequestErrorCategory.User)
+            return RequestFailedResponse(error=error.detail, category=RequestErrorCategory.User)
         except Exception:
-            log.exception("%s failed, request %s", job.future.operation, job.future.request_id)
-            outcome = RequestFailedResponse(
-                error=f"internal error, request {job.future.request_id}; the server's log has the details",
+            log.exception("%s failed, request %s", future.operation, future.request_id)
+            return RequestFailedResponse(
+                error=f"internal error, request {future.request_id}; the server's log has the details",
                 category=RequestErrorCategory.Server,
             )
-        self.resolve(job.future, outcome)
+
+    def cancel(self, future: Future) -> None:
+        """Fail a future that its client takes back, and stop its work; an outcome that is there stays."""
+        with self._lock:
+            computation = future.computation
+            self.resolve(future, CANCELLED)
+        if computation is not None:
+            computation.cancel()
 
     def resolve(self, future: Future, outcome: Outcome) -> None:
         """Set the outcome; it shows at once, or when it is released. The first outcome counts."""
-        if future.outcome is None:
-            future.outcome = outcome
-            if self.delivery(future):
-                self.release(future)
+        with self._lock:
+            future.computation = None
+            if future.outcome is None:
+                future.outcome = outcome
+                if self.delivery(future):
+                    self.release(future)
 
     def release(self, future: Future) -> None:
         """Let a computed outcome show, and wake those who wait for it."""
-        if future.outcome is None or future.released:
-            return
+        with self._lock:
+            if future.outcome is not None and not future.released:
+                self._release(future)
+
+    def _release(self, future: Future) -> None:
         future.released = True
         if future.seq_id is not None and future.operation == "asample":
             completions = self.completions(future.owner, future.seq_id // CLONE_BLOCK)

@@ -21,6 +21,8 @@ from contract import BackendFactory
 __all__ = ["LiveServer", "find_backend", "serve_forever"]
 
 GROUP = "tinkerproof.backends"
+EXTRAS = {"torch": "engine"}
+"""Backends of ours, and the extra that installs what they need."""
 LOOPBACK = "127.0.0.1"
 BACKLOG = 4096
 """2,000 clients may connect at once."""
@@ -34,12 +36,16 @@ def find_backend(name: str) -> BackendFactory:
     """The backend that some installed package offers under `name`.
 
     Raises:
-        LookupError: listing the names that are there.
+        LookupError: listing the names that are there; or naming the package that the backend lacks.
     """
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     if name not in found:
         raise LookupError(f"backend: expected one of {', '.join(sorted(found))}, got {name!r}")
-    return cast("BackendFactory", found[name].load())
+    try:
+        return cast("BackendFactory", found[name].load())
+    except ModuleNotFoundError as error:
+        advice = f"pip install 'tinkerproof[{EXTRAS[name]}]'" if name in EXTRAS else "install what it needs"
+        raise LookupError(f"backend {name!r}: expected what it imports, got {error}; {advice}") from None
 
 
 def bound_socket(host: str = LOOPBACK, port: int = 0) -> socket.socket:

@@ -42,6 +42,7 @@ from fake_server.elementary import Floats, Ints
 from fake_server.language import START, TOKEN_BITS, Language, Table, contexts_of
 from fake_server.scripted_loss import token_terms
 from fake_server.scripted_optimizer import Gradients, adam_params, adamw_step
+from fake_server.scripted_options import check_options
 from fake_server.scripted_sampling import Sampler
 from fake_server.scripted_tokens import ids_in_vocabulary, tokens_of
 from fake_server.scripted_weights import Moments, ScriptedWeights, fresh_weights, read_weights
@@ -50,7 +51,12 @@ __all__ = ["ScriptedBackend", "open_scripted"]
 
 
 def open_scripted(options: BackendOptions) -> Backend:
-    """A scripted backend for one tenant."""
+    """A scripted backend for one tenant.
+
+    Raises:
+        ValueError: naming an option that it cannot honour.
+    """
+    check_options(options)
     return ScriptedBackend(options)
 
 
@@ -222,6 +228,9 @@ class ScriptedBackend:
         if given is not None and given.base_model != base.name:
             raise RequestFailure(f"weights: expected those of {base.name}, got those of {given.base_model}")
         return Sampler(self._seed, base, given).sample(request)
+
+    def close(self) -> None:
+        """Nothing to give back."""
 
     def _model(self, model_id: ModelID) -> Model:
         if model_id not in self._models:

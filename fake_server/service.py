@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future as Computation
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -21,7 +22,7 @@ from contract import (
 )
 from contract.versions import SdkVersion
 from fake_server.clock import Clock
-from fake_server.executors import Executor, Inline
+from fake_server.executors import Executor, Inline, Worker
 from fake_server.futures import Future, FutureStore, Job
 from fake_server.ids import Ids
 from fake_server.lanes import Lanes
@@ -37,6 +38,10 @@ A = TypeVar("A", bound=FutureResult)
 DEFAULT_PROJECT = "default"
 RESOLUTION_SECONDS = 1.0
 """Times of last use are kept to the second: a record is not made anew for each of a thousand requests."""
+
+
+def _nothing(_result: object) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +69,13 @@ class Submission(Generic[A]):
     owner: str
     """The model, sampling session or session that it belongs to."""
     seq_id: int | None
-    work: Callable[[], A]
+    work: Callable[[], A | Computation[A]]
     ordered: bool = False
     """Whether it waits for the lower numbers of its owner."""
+    alongside: bool = False
+    """Whether it runs beside the tenant's other work, as samples do."""
+    on_result: Callable[[A], None] = _nothing
+    """Called with the result before it shows, on the thread that computed it."""
     sample_sequence_ids: list[str] | None = None
 
 
@@ -80,7 +89,6 @@ class Service:
         backend: Backend,
         clock: Clock,
         *,
-        executor: Executor | None = None,
         store: Store | None = None,
     ) -> None:
         self.name = name
@@ -89,7 +97,9 @@ class Service:
         self.clock = clock
         self.store = store or Store()
         self.ids = Ids(settings.seed, name)
-        self.futures = FutureStore(clock, settings.future_ttl_seconds)
+        self.lock = threading.RLock()
+        """Held while state is read and changed: more than one thread may call."""
+        self.futures = FutureStore(clock, settings.future_ttl_seconds, self.lock)
         self.lanes = Lanes(clock, self.futures, self._start, settings.gap_timeout_seconds)
         self.usage = Usage()
         self.audit: list[AuditLogEntry] = []
@@ -97,12 +107,12 @@ class Service:
         self.copies: dict[str, str] = {}
         """Paths of copied checkpoints by idempotency key."""
         self.observers: list[Callable[[Exchange], None]] = []
-        self.lock = threading.RLock()
-        """Held while state is read and changed: more than one thread may call."""
-        self.executor = executor or Inline(self.lock)
+        self.executor: Executor = Worker("training") if backend.concurrent else Inline(self.lock)
+        self.sampling_executor: Executor = Worker("sampling") if backend.concurrent else self.executor
 
     def _start(self, job: Job) -> None:
-        self.executor.submit(lambda: self.futures.run(job))
+        executor = self.sampling_executor if job.alongside else self.executor
+        executor.submit(lambda: self.futures.run(job))
 
     def submit(self, submission: Submission[A], operation: str, digest: bytes) -> Future:
         """Open a future and start or queue its work; a replay gets the first one's future.
@@ -124,7 +134,7 @@ class Service:
         )
         if not new:
             return future
-        job = Job(future, submission.work)
+        job = Job(future, submission.work, submission.on_result, submission.alongside)
         if submission.ordered and submission.seq_id is not None:
             self._queue(job, submission.seq_id)
         else:
@@ -251,6 +261,8 @@ class Service:
     def close(self) -> None:
         """Stop computing."""
         self.executor.close()
+        self.sampling_executor.close()
+        self.backend.close()
 
 
 def _told(status: SessionStatus) -> str:

@@ -11,8 +11,6 @@ from contract import (
     FutureRetrieveRequest,
     FuturesRetrieveRequest,
     FuturesRetrieveResponse,
-    RequestErrorCategory,
-    RequestFailedResponse,
     TryAgainResponse,
     Unprocessable,
 )
@@ -104,5 +102,4 @@ def cancel_future(call: Call, request: CancelFutureRequest) -> None:
     future = service.futures.get(request.request_id)
     if future.operation != "asample":
         raise BadRequest(f"request_id: expected a sample, got {future.operation} {request.request_id!r}")
-    cancelled = RequestFailedResponse(error="cancelled by the client", category=RequestErrorCategory.User)
-    service.futures.resolve(future, cancelled)
+    service.futures.cancel(future)

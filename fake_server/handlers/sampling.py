@@ -1,6 +1,8 @@
 """Samplers and samples."""
 
+from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 
 from contract import (
     BadRequest,
@@ -96,15 +98,19 @@ def asample(call: Call, request: SampleRequest) -> Submission[SampleResponse]:
         raise Unprocessable(f"num_samples: expected 1 to {MOST_SAMPLES}, got {request.num_samples}")
     sequences = [f"{request_id}:{number}" for number in range(request.num_samples)]
 
-    def work() -> SampleResponse:
+    def work() -> SampleResponse | Future[SampleResponse]:
         with service.lock:
             current = service.store.samplers.find(sampler.sampling_session_id) or sampler
-        response = service.backend.sample(current.base_model, current.weights, request)
-        _count(service, current, request, response)
-        return response
+        return service.backend.sample(current.base_model, current.weights, request)
 
     return Submission(
-        request_id, sampler.sampling_session_id, request.seq_id, work, sample_sequence_ids=sequences
+        request_id,
+        sampler.sampling_session_id,
+        request.seq_id,
+        work,
+        alongside=True,
+        on_result=partial(_count, service, sampler, request),
+        sample_sequence_ids=sequences,
     )
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from fake_server.cli import main
+from tests.fake_server.offers import offer_backend
 
 COMMAND = [sys.executable, "-m", "fake_server.cli"]
 
@@ -62,7 +63,45 @@ def test_the_options_reach_the_server():
 
 def test_a_backend_that_is_not_there_is_named(capsys):
     assert main(["serve", "--backend", "nope"]) == 2
-    assert "backend: expected one of scripted, got 'nope'" in capsys.readouterr().err
+    assert re.search("backend: expected one of .*scripted.*, got 'nope'", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--model", "a=b"], "--model: expected none, got (('a', 'b'),)"),
+        (["--models-root", "hub"], "--models-root: expected none, got 'hub'"),
+        (["--device", "cuda"], "--device: expected 'auto' or 'cpu', got 'cuda'"),
+        (["--dtype", "bfloat16"], "--dtype: expected 'float32', got 'bfloat16'"),
+        (["--mode", "exact"], "--mode: expected 'auto', got 'exact'"),
+        (["--threads", "2"], "--threads: expected none, got 2"),
+        (["--strict-losses"], "--strict-losses: expected False, got True"),
+    ],
+)
+def test_what_the_scripted_backend_cannot_honour_is_refused_by_name(capsys, given, words):
+    assert main(["serve", *given]) == 2
+
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"tinkerproof: serve: {words}; the scripted backend has no network")
+
+
+def test_a_model_needs_a_name_and_a_path(capsys):
+    with pytest.raises(SystemExit) as mistake:
+        main(["serve", "--model", "only-a-name"])
+
+    assert mistake.value.code == 2
+    assert "argument --model: expected NAME=PATH, got 'only-a-name'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", ["FileNotFoundError", "ValueError", "LookupError"])
+def test_what_a_backend_says_of_its_options_is_told(capsys, tmp_path, monkeypatch, error):
+    offer_backend(
+        tmp_path, monkeypatch, error, f"def open_it(options): raise {error}(f'--model: {{options.models}}')"
+    )
+
+    assert main(["serve", "--backend", error, "--model", "a=b=c"]) == 2
+    assert capsys.readouterr().err == "tinkerproof: serve: --model: (('a', 'b=c'),)\n"
 
 
 def test_a_port_that_is_taken_is_told(capsys):

@@ -3,17 +3,20 @@
 import asyncio
 import json
 import socket
+import sys
 import urllib.error
 import urllib.request
 
 import pytest
 from starlette.applications import Starlette
 
+from contract import BackendOptions
 from fake_server.app import create_app
 from fake_server.fake import API_KEY, Fake
 from fake_server.running import LiveServer, bound_socket, find_backend
 from fake_server.scripted import open_scripted
 from tests.fake_server.driver import Driver, exchange
+from tests.fake_server.offers import offer_backend
 
 
 def test_a_live_server_answers_until_it_is_stopped():
@@ -52,8 +55,27 @@ def test_a_server_whose_app_does_not_start_says_so():
 
 def test_backends_are_found_by_name():
     assert find_backend("scripted") is open_scripted
-    with pytest.raises(LookupError, match="expected one of scripted, got 'torch'"):
+    with pytest.raises(LookupError, match=r"backend: expected one of .*scripted.*, got 'nope'"):
+        find_backend("nope")
+
+
+def test_a_backend_that_lacks_a_package_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "reference_engine.backend", None)
+
+    with pytest.raises(LookupError, match=r"'torch'.*reference_engine.*pip install 'tinkerproof\[engine\]'"):
         find_backend("torch")
+
+
+def test_a_backend_of_others_that_lacks_a_package_names_it(tmp_path, monkeypatch):
+    offer_backend(tmp_path, monkeypatch, "theirs", "import nowhere_to_be_found")
+
+    with pytest.raises(LookupError, match=r"'theirs'.*nowhere_to_be_found.*install what it needs"):
+        find_backend("theirs")
+
+
+def test_options_that_a_backend_cannot_honour_are_told_before_anything_is_served():
+    with pytest.raises(ValueError, match="--threads: expected none, got 3; the scripted backend"):
+        create_app(open_scripted, options=BackendOptions(threads=3))
 
 
 def test_a_fake_is_one_tenant_by_url_and_in_process(tinker_fake):

@@ -228,7 +228,7 @@ def test_a_batched_poll_needs_a_sampler_and_a_time(driver, sampler):
 
 def test_a_pending_sample_can_be_cancelled(driver, sampler):
     jobs = []
-    driver.service.executor.submit = jobs.append  # type: ignore[method-assign]
+    driver.service.sampling_executor.submit = jobs.append  # type: ignore[method-assign]
     request_id = driver.answer("asample", driver.sample(sampler, 0))["request_id"]
 
     assert driver.post("cancel_future", {"request_id": request_id}).status == 204

@@ -46,7 +46,7 @@ def test_an_inline_job_runs_at_once_where_there_is_no_event_loop():
 
 
 def test_a_worker_runs_jobs_in_order_on_another_thread():
-    worker, seen = Worker(), []
+    worker, seen = Worker("test"), []
     for number in range(5):
         worker.submit(lambda number=number: seen.append((number, threading.current_thread())))
 
@@ -57,6 +57,15 @@ def test_a_worker_runs_jobs_in_order_on_another_thread():
 
     assert [number for number, _ in seen] == [0, 1, 2, 3, 4]
     assert {thread for _, thread in seen} != {threading.current_thread()}
+
+
+def test_a_worker_that_was_closed_takes_nothing_more():
+    worker, seen = Worker("test"), []
+    worker.close()
+
+    worker.submit(lambda: seen.append("run"))
+
+    assert seen == []
 
 
 def test_usage_is_counted_by_hour_and_listed_largest_first():

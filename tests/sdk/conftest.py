@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import tinker
 
-from contract import ClientConfigResponse, ClientDynamicConfigResponse
+from contract import BackendOptions, ClientConfigResponse, ClientDynamicConfigResponse
 from fake_server.app import create_app
 from fake_server.fake import API_KEY, Fake
 from fake_server.running import LiveServer
@@ -80,7 +80,7 @@ def serve() -> Iterator[Serve]:
                 dynamic_config=dynamic or ClientDynamicConfigResponse(),
                 long_poll_seconds=long_poll_seconds,
             )
-            app = create_app(open_scripted, settings, base_models=base_models)
+            app = create_app(open_scripted, settings, options=BackendOptions(base_models=base_models))
             server = stack.enter_context(LiveServer(app))
             fake = Fake(server, "flags")
             stack.callback(fake.close)
