@@ -238,6 +238,7 @@ __all__ = [
     "loss_settings",
     "model_id_of",
     "sampling_session_id_of",
+    "split_base_model",
     "tinker_path",
 ]
 # fmt: on

@@ -1,4 +1,4 @@
-"""Identifiers, and the one place that spells a tinker path.
+"""Identifiers, and the one place that spells a tinker path or takes a base model's name apart.
 
 A path is `tinker://<training run>/<segment>/<name>`; the segment says what kind of checkpoint it is.
 Source: sdk 0.38.0 types/checkpoint.py.
@@ -15,6 +15,7 @@ __all__ = [
     "RequestID",
     "model_id_of",
     "sampling_session_id_of",
+    "split_base_model",
     "tinker_path",
 ]
 
@@ -28,6 +29,9 @@ SEGMENT_OF_TYPE: dict[CheckpointType, str] = {
     "sampler": "sampler_weights",
     "external": "external_weights",
 }
+CONTEXT_MARK = ":peft:"
+LONGEST_CONTEXT = 1 << 24
+"""Tokens. Source: ours: 16 times the longest context that anybody sells."""
 TYPE_OF_SEGMENT: dict[str, CheckpointType] = {segment: kind for kind, segment in SEGMENT_OF_TYPE.items()}
 
 
@@ -47,6 +51,25 @@ def model_id_of(session_id: str, model_seq_id: int) -> ModelID:
 def sampling_session_id_of(session_id: str, sampling_session_seq_id: int) -> str:
     """The id of a session's sampler. Source: sdk 0.38.0 lib/public_interfaces/rest_client.py."""
     return f"{session_id}:sample:{sampling_session_seq_id}"
+
+
+def split_base_model(name: str) -> tuple[str, int | None]:
+    """A base model's plain name, and the context length in tokens that `NAME:peft:LENGTH` asks for.
+
+    The length is None where the name asks for none.
+
+    Raises:
+        ValueError: if what follows `:peft:` is no length, or one out of range.
+    """
+    plain, mark, length = name.partition(CONTEXT_MARK)
+    if not mark:
+        return name, None
+    readable = length.isascii() and length.isdecimal() and len(length) <= len(str(LONGEST_CONTEXT))
+    if not readable or not 0 < int(length) <= LONGEST_CONTEXT:
+        raise ValueError(
+            f"base_model: expected NAME:peft:LENGTH with a length of 1 to {LONGEST_CONTEXT}, got {name!r}"
+        )
+    return plain, int(length)
 
 
 class ParsedCheckpointTinkerPath(WireResponse):

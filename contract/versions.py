@@ -81,13 +81,14 @@ def follows_archive_redirect(version: SdkVersion) -> bool:
 
 
 _FILLED: Mapping[str, Mapping[str, object]] = {
-    "create_model": {"session_id": LEGACY_SESSION, "model_seq_id": NEXT_MODEL},
+    "create_model": {"session_id": LEGACY_SESSION, "model_seq_id": NEXT_MODEL, "base_model": ""},
     "create_session": {"user_metadata": None},
     "load_weights": {"optimizer": True},
     "telemetry": {"process_uuid": ""},
 }
 """What clients leave out, by operation.
 
+`base_model`: no client leaves it out; who does is told so in the service's own words.
 `user_metadata`: 0.18.0 and later send no nulls, not even of a required field.
 `optimizer`: below 0.6.0 `load_state` had no choice and was documented to load weights and optimizer state.
 """

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from contract import BaseModelInfo, RequestFailure
+from contract import BaseModelInfo, RequestFailure, split_base_model
 
 __all__ = ["BaseModel", "find_base_model", "known_base_models"]
 
@@ -18,8 +18,6 @@ FOLDER = Path(__file__).parent
 TOKENIZER_FOLDERS = ("pico",)
 """Tokenizers that come with the package; any other id is a name on the hub."""
 SHOWN_NAMES = 5
-LONGEST_CONTEXT = 1 << 24
-"""Source: ours: 16 times the longest context that anybody sells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +81,14 @@ def find_base_model(models: Mapping[str, BaseModel], name: str) -> BaseModel:
     """
     if name in models:
         return models[name]
-    plain, _, length = name.partition(":peft:")
+    try:
+        plain, length = split_base_model(name)
+    except ValueError as error:
+        raise RequestFailure(str(error)) from None
     if plain not in models:
         raise RequestFailure(f"base_model: expected one of {_shown(list(models))}, got {name!r}")
-    if not length.isdecimal() or not 0 < int(length) <= LONGEST_CONTEXT:
-        raise RequestFailure(
-            f"base_model: expected NAME:peft:LENGTH with a length of 1 to {LONGEST_CONTEXT}, got {name!r}"
-        )
-    return replace(models[plain], max_context_length=int(length))
+    model = models[plain]
+    return replace(model, max_context_length=length or model.max_context_length)
 
 
 def _shown(names: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from contract import (
     SessionCancelled,
     SessionStatus,
     SupportedModel,
+    split_base_model,
 )
 from contract.versions import SdkVersion
 from fake_server.clock import Clock
@@ -160,24 +161,32 @@ class Service:
                 trainable=model.trainable,
                 sampleable=model.sampleable,
             )
-            for model in self.backend.base_models()
+            for model in self._base_models.values()
         ]
         return answer_of(GetServerCapabilitiesResponse(supported_models=models))
+
+    @cached_property
+    def _base_models(self) -> dict[str, BaseModelInfo]:
+        return {model.name: model for model in self.backend.base_models()}
 
     def base_model(self, name: str) -> BaseModelInfo:
         """The base model of that name, a `:peft:LEN` suffix included.
 
         Raises:
-            BadRequest: listing the base models that the backend has.
+            BadRequest: listing the base models that the backend has, or for a length that cannot be.
         """
-        models = self.backend.base_models()
-        plain, _, length = name.partition(":peft:")
-        for model in models:
-            if model.name in (name, plain):
-                context = int(length) if length.isdecimal() and len(length) < 10 else model.max_context_length
-                return replace(model, name=name, max_context_length=context)
-        known = ", ".join(model.name for model in models)
-        raise BadRequest(f"base_model: expected one of {known}, got {name!r}; add it with --base-model")
+        models = self._base_models
+        if name in models:
+            return models[name]
+        try:
+            plain, length = split_base_model(name)
+        except ValueError as error:
+            raise BadRequest(str(error)) from None
+        if plain not in models:
+            known = ", ".join(models)
+            raise BadRequest(f"base_model: expected one of {known}, got {name!r}; add it with --base-model")
+        model = models[plain]
+        return replace(model, name=name, max_context_length=length or model.max_context_length)
 
     def session(self, session_id: str) -> SessionRecord:
         """A session that is still open; asking counts as a sign of life.

@@ -18,6 +18,7 @@ from contract import (
     sampling_session_id_of,
 )
 from contract.versions import LEGACY_SESSION
+from fake_server.handlers.base_models import check_same, sampleable
 from fake_server.handlers.training import open_session
 from fake_server.service import Call, Service, Submission
 from fake_server.store import SamplerRecord
@@ -57,16 +58,12 @@ def new_sampler(
         NotFound: if there is no such checkpoint.
     """
     if model_path is None:
-        if not base_model:
-            raise BadRequest("base_model is required where no model_path is given")
-        return SamplerRecord(sampler_id, session_id, service.base_model(base_model).name)
+        return SamplerRecord(sampler_id, session_id, sampleable(service, base_model or "").name)
     checkpoint = service.checkpoint(model_path)
     if checkpoint.checkpoint_type == "external":
         raise BadRequest(f"model_path: expected weights or sampler_weights, got {model_path!r}")
-    if base_model and base_model.partition(":")[0] != checkpoint.base_model.partition(":")[0]:
-        raise BadRequest(
-            f"base_model: expected {checkpoint.base_model!r}, as {model_path} has, got {base_model!r}"
-        )
+    if base_model:
+        check_same(base_model, checkpoint.base_model, model_path)
     return SamplerRecord(
         sampler_id, session_id, checkpoint.base_model, model_path=model_path, weights=checkpoint.weights
     )

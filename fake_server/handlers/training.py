@@ -26,6 +26,7 @@ from contract import (
 )
 from contract.ids import ModelID
 from contract.versions import LEGACY_SESSION, NEXT_MODEL
+from fake_server.handlers.base_models import trainable
 from fake_server.handlers.numbers import numbered_of
 from fake_server.handlers.sessions import texts
 from fake_server.service import Call, Service, Submission
@@ -48,7 +49,7 @@ def create_model(call: Call, request: CreateModelRequest) -> Submission[CreateMo
     session = open_session(service, request.session_id)
     lora = request.lora_config or LoraConfig(rank=DEFAULT_RANK)
     check_lora(lora)
-    base = service.base_model(request.base_model)
+    base = trainable(service, request.base_model)
     number, request_id = _numbered(call, request)
     model_id = model_id_of(session.session_id, number)
     now = service.clock.now()

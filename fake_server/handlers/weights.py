@@ -25,6 +25,7 @@ from contract import (
     sampling_session_id_of,
     tinker_path,
 )
+from fake_server.handlers.base_models import check_same, trainable
 from fake_server.handlers.numbers import numbered_of
 from fake_server.handlers.sessions import texts
 from fake_server.service import Call, Service, Submission
@@ -315,11 +316,8 @@ def _model_from(
     service: Service, request: LoadWeightsRequest, source: CheckpointRecord, model_id: str, session_id: str
 ) -> ModelRecord:
     """The record of a model that starts from a checkpoint."""
-    base_model = service.base_model(request.base_model or source.base_model).name
-    if base_model.partition(":")[0] != source.base_model.partition(":")[0]:
-        raise RequestFailure(
-            f"base_model: expected {source.base_model!r} as the weights have, got {base_model!r}"
-        )
+    base_model = trainable(service, request.base_model or source.base_model).name
+    check_same(base_model, source.base_model, source.path)
     optimizer = source.optimizer if request.optimizer else request.optimizer_config or AdamOptimizerConfig()
     if request.optimizer and request.optimizer_config not in (None, source.optimizer):
         raise RequestFailure("optimizer_config: expected none where the optimizer's state is loaded, got one")

@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract.ids import ParsedCheckpointTinkerPath, model_id_of, sampling_session_id_of, tinker_path
+from contract.ids import (
+    LONGEST_CONTEXT,
+    ParsedCheckpointTinkerPath,
+    model_id_of,
+    sampling_session_id_of,
+    split_base_model,
+    tinker_path,
+)
 
 names = st.text(st.characters(exclude_characters="/", codec="utf-8"), min_size=1)
 kinds = st.sampled_from(["training", "sampler", "external"])
@@ -54,3 +61,27 @@ def test_the_sdk_reads_our_paths_as_we_do(run, kind, name):
 def test_models_and_samplers_are_numbered_in_their_session():
     assert model_id_of("s", 2) == "s:train:2"
     assert sampling_session_id_of("s", 0) == "s:sample:0"
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("Qwen/Qwen3-8B", ("Qwen/Qwen3-8B", None)),
+        ("Qwen/Qwen3-8B:peft:131072", ("Qwen/Qwen3-8B", 131072)),
+        ("a:b", ("a:b", None)),
+        ("a:b:peft:1", ("a:b", 1)),
+        ("", ("", None)),
+    ],
+)
+def test_a_base_model_may_ask_for_a_context_length(name, parts):
+    assert split_base_model(name) == parts
+
+
+@pytest.mark.parametrize(
+    "length", ["", "x", "0", "-1", "1.5", "\u0661", str(LONGEST_CONTEXT + 1), "9" * 5000]
+)
+def test_a_context_length_is_a_number_that_can_be(length):
+    with pytest.raises(
+        ValueError, match="base_model: expected NAME:peft:LENGTH with a length of 1 to 16777216"
+    ):
+        split_base_model(f"a:peft:{length}")

@@ -293,3 +293,12 @@ def test_sparse_indices_have_64_bits(driver, model):
     reply = driver.post("forward_backward", driver.train(model, 1, **batch))
 
     assert (reply.status, "64-bit indices" in reply.json["detail"]) == (422, True)
+
+
+def test_a_context_that_cannot_be_is_refused_and_not_ignored(driver):
+    body = {"session_id": driver.session(), "model_seq_id": 0, "base_model": f"{PICO}:peft:many"}
+
+    reply = driver.post("create_model", body)
+
+    assert reply.status == 400
+    assert "expected NAME:peft:LENGTH" in reply.json["detail"]

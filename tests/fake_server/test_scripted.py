@@ -30,7 +30,8 @@ from contract import (
     SampleRequest,
     TensorData,
 )
-from fake_server.base_models import LONGEST_CONTEXT, known_base_models
+from contract.ids import LONGEST_CONTEXT
+from fake_server.base_models import known_base_models
 from fake_server.language import START
 from fake_server.scripted import ScriptedBackend, open_scripted
 from fake_server.scripted_tokens import tokens_of

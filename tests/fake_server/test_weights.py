@@ -84,7 +84,7 @@ def test_a_load_names_one_model(driver, fields, words):
     [
         ({"path": "tinker://x/weights/y"}, "no checkpoint 'tinker://x/weights/y'; this server has"),
         ({"path": "tinker://{run}/sampler_weights/s"}, "save_state saves such"),
-        ({"base_model": "Qwen/Qwen3-8B"}, "base_model: expected 'tinkerproof/pico' as the weights have"),
+        ({"base_model": "Qwen/Qwen3-8B"}, "base_model: expected 'tinkerproof/pico', as tinker://"),
         ({"optimizer": True, "optimizer_config": {"type": "dimuon"}}, "optimizer_config: expected none"),
         ({"optimizer_config": {"type": "dimuon"}}, "dimuon"),
     ],
