@@ -1,0 +1,208 @@
+"""What adapters add to the outputs of the base model's matrices: one adapter in training, many in sampling.
+
+Both go through `torch.bmm` with row counts that are filled up, and add with a plain addition, so that a row gets the
+same bits in either. The scale is applied to the narrow product before the last factor.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from reference_engine.linear import Rows
+from reference_engine.lora import Adapter, ExpertsPart, Part, Views
+
+__all__ = ["Delta", "Group", "ManyDeltas", "NoDelta", "OneDelta", "part_of"]
+
+
+def part_of(views: Views, layer: int, name: str) -> Part | None:
+    """The adapted projections `name` of a layer; layer -1 is the head."""
+    if layer < 0:
+        return views.head
+    part: Part | None = getattr(views.layers[layer], name)
+    return part
+
+
+class Delta(Protocol):
+    """Adds adapters' deltas."""
+
+    def add(self, y: torch.Tensor, x: torch.Tensor, layer: int, name: str) -> torch.Tensor | None:
+        """Add to `y` `[M, out]`, in place, what the adapters make of `x` `[M, in]`.
+
+        Returns:
+            The scaled narrow product `[M, k * rank]` for the backward pass, where there is one adapter.
+        """
+        ...
+
+    def experts(self, layer: int) -> "list[tuple[ExpertsPart, float, torch.Tensor | None]]":
+        """The experts' factors of a layer with their scale, and the rows that they are for; None is all."""
+        ...
+
+
+class NoDelta:
+    """The base model alone."""
+
+    def add(self, _y: torch.Tensor, _x: torch.Tensor, _layer: int, _name: str) -> None:
+        """Nothing to add."""
+
+    def experts(self, _layer: int) -> list[tuple[ExpertsPart, float, torch.Tensor | None]]:
+        """None."""
+        return []
+
+
+def _product(x: torch.Tensor, part: Part, scale: float) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """`x` `[S, R, in]` to the scaled narrow product `[S, R, k * rank]` and each projection's delta `[S, R, out]`."""
+    narrow = torch.bmm(x, part.a.transpose(1, 2)).mul_(scale)
+    rank = part.b[0].shape[-1]
+    pieces = [
+        torch.bmm(narrow[..., i * rank : (i + 1) * rank], b.transpose(1, 2)) for i, b in enumerate(part.b)
+    ]
+    return narrow, pieces
+
+
+class OneDelta:
+    """One adapter for all rows, with gradients."""
+
+    def __init__(self, views: Views, scale: float, rows: Rows, gradients: Views | None = None) -> None:
+        self.views = views
+        self.scale = scale
+        self._rows = rows
+        self.gradients = gradients
+        """Where gradients are added, float32; the shapes of `views`."""
+
+    def add(self, y: torch.Tensor, x: torch.Tensor, layer: int, name: str) -> torch.Tensor | None:
+        """Add the adapter's delta."""
+        part = part_of(self.views, layer, name)
+        if part is None:
+            return None
+        count = x.shape[0]
+        narrow, pieces = _product(self._rows.fill(x).unsqueeze(0), part, self.scale)
+        start = 0
+        for piece in pieces:
+            y[:, start : start + piece.shape[2]].add_(piece[0, :count])
+            start += piece.shape[2]
+        return narrow[0, :count]
+
+    def backward(
+        self, dx: torch.Tensor, dy: torch.Tensor, x: torch.Tensor, narrow: torch.Tensor | None, layer: int, name: str
+    ) -> None:  # fmt: skip
+        """Add the gradients of the factors, and to `dx` `[M, in]`, in place, that of `x`."""
+        part = part_of(self.views, layer, name)
+        if part is None:
+            return
+        assert narrow is not None
+        assert self.gradients is not None
+        into = part_of(self.gradients, layer, name)
+        assert into is not None
+        rank, start, slopes = part.b[0].shape[-1], 0, []
+        for i, (b, db) in enumerate(zip(part.b, into.b, strict=True)):
+            piece = dy[:, start : start + b.shape[1]]
+            add_product(db[0], piece.t(), narrow[:, i * rank : (i + 1) * rank])
+            slopes.append(piece @ b[0])
+            start += b.shape[1]
+        slope = (slopes[0] if len(slopes) == 1 else torch.cat(slopes, -1)).mul_(self.scale)
+        add_product(into.a[0], slope.t(), x)
+        dx.addmm_(slope, part.a[0])
+
+    def experts(self, layer: int) -> list[tuple[ExpertsPart, float, torch.Tensor | None]]:
+        """The adapter's experts, for all rows."""
+        part = self.views.layers[layer].experts
+        return [] if part is None else [(part, self.scale, None)]
+
+
+def add_product(into: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> None:
+    """`into += left @ right`, where `into` may be of a wider type."""
+    if into.dtype == left.dtype:
+        into.addmm_(left, right)
+    else:
+        into.add_(left @ right)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Adapters of one layout, stacked, and the rows of a batch that they are for."""
+
+    adapters: tuple[Adapter, ...]
+    views: Views
+    scale: float
+    gather: torch.Tensor | None
+    """`[S * R]`: the batch row of each padded row; None where they are the batch's rows as they are."""
+    back: torch.Tensor
+    """`[m]`: the padded row of each row of the group."""
+    rows: torch.Tensor | None
+    """`[m]`: the batch rows of the group; None where it is the whole batch in order."""
+    per_slot: tuple[torch.Tensor, ...]
+    """Each adapter's batch rows."""
+
+    @classmethod
+    def of(
+        cls, adapters: Sequence[Adapter], members: Sequence[Sequence[int]], total: int, views: Views, rows: Rows
+    ) -> "Group":  # fmt: skip
+        """A group of `adapters`, each with its `members` among the batch's `total` rows."""
+        width = rows.padded(max(map(len, members)))
+        gather, back, order = [], [], []
+        for slot, mine in enumerate(members):
+            gather += [*mine, *([mine[0]] * (width - len(mine)))]
+            back += range(slot * width, slot * width + len(mine))
+            order += mine
+        device = views.layers[0].qkv.a.device if views.layers and views.layers[0].qkv else None
+        inverse = sorted(range(len(order)), key=order.__getitem__)
+        whole = len(order) == total
+        if whole:
+            back, order = [back[i] for i in inverse], [order[i] for i in inverse]
+        plain = len(adapters) == 1 and whole and width == total and list(members[0]) == list(range(total))
+        return cls(
+            tuple(adapters),
+            views,
+            adapters[0].layout.scale,
+            None if plain else torch.tensor(gather, device=device),
+            torch.tensor(back, device=device),
+            None if whole else torch.tensor(order, device=device),
+            tuple(torch.tensor(list(mine), device=device) for mine in members),
+        )
+
+
+class ManyDeltas:
+    """Several adapters, each for rows of its own; rows of none keep the base model's output."""
+
+    def __init__(self, groups: Sequence[Group], rows: Rows) -> None:
+        self._groups = groups
+        self._rows = rows
+
+    def add(self, y: torch.Tensor, x: torch.Tensor, layer: int, name: str) -> None:
+        """Add each row's delta."""
+        for group in self._groups:
+            part = part_of(group.views, layer, name)
+            if part is None:
+                continue
+            stack = x if group.gather is None else x.index_select(0, group.gather)
+            shaped = stack.view(len(group.adapters), -1, x.shape[1])
+            start = 0
+            for piece in _product(shaped, part, group.scale)[1]:
+                end = start + piece.shape[2]
+                flat = piece.view(-1, piece.shape[2])
+                delta = flat if group.gather is None else flat.index_select(0, group.back)
+                if group.rows is None:
+                    y[:, start:end].add_(delta)
+                else:
+                    y[group.rows, start:end] = y[group.rows, start:end] + delta
+                start = end
+
+    def experts(self, layer: int) -> list[tuple[ExpertsPart, float, torch.Tensor | None]]:
+        """Each adapter's experts with its rows."""
+        found: list[tuple[ExpertsPart, float, torch.Tensor | None]] = []
+        for group in self._groups:
+            part = group.views.layers[layer].experts
+            if part is not None:
+                found += [
+                    (_slot(part, slot), group.scale, rows) for slot, rows in enumerate(group.per_slot)
+                ]
+        return found
+
+
+def _slot(part: ExpertsPart, slot: int) -> ExpertsPart:
+    one = slice(slot, slot + 1)
+    return ExpertsPart(
+        part.gate_up_a[one], part.gate_b[one], part.up_b[one], part.down_a[one], part.down_b[one]
+    )
