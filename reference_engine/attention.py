@@ -1,7 +1,7 @@
 """Causal attention with grouped queries: over whole texts for training, over a cache for sampling.
 
-Both go through `attend`, whose bits depend neither on how many queries there are nor on how far the keys are filled
-up: keys come in blocks of 128, added in order, and a masked key adds an exact zero.
+Both go through `attend`, whose bits depend neither on how many queries there are nor on how far the keys
+are filled up: keys come in blocks of 128, added in order, and a masked key adds an exact zero.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +15,10 @@ from reference_engine.linear import Rows
 __all__ = ["KEY_BLOCK", "CausalAttention", "Span", "attend", "key_room"]
 
 KEY_BLOCK = 128
-"""Longest sum of one matrix product; MKL splits longer ones in ways that depend on the length. Source: measured."""
+"""Longest sum of one matrix product; MKL splits longer ones in ways that depend on the length.
+
+Source: measured.
+"""
 KEY_STEP = 16
 """Up to one block, keys are filled up to a multiple of it, so that rows are whole vectors."""
 KEPT_SCORES = 1 << 22
@@ -81,7 +84,7 @@ class Span:
 
 @dataclass(slots=True)
 class Kept:
-    """What one span's backward pass needs: `[N, M, D]` and `[N, L, D]`, and the probabilities if they are kept."""
+    """What one span's backward pass needs."""
 
     q: torch.Tensor
     k: torch.Tensor
@@ -124,9 +127,7 @@ class CausalAttention:
             out[rows] = self._flat(number, span, mixed, room)
         return out, kept
 
-    def backward(
-        self, do: torch.Tensor, kept: list[Kept]
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def backward(self, do: torch.Tensor, kept: list[Kept]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The gradients of `q`, `k` and `v` from that of the output `[T, heads * D]`."""
         config, total = self.config, do.shape[0]
         dq = do.new_zeros(total, config.num_heads, config.head_dim)
@@ -152,10 +153,16 @@ class CausalAttention:
             return attend(part.q, part.k, part.v, mask, self.scale, exact=self.rows.exact)
         step = max(1, MOST_SCORES // (queries * keys))
         mixed = [
-            attend(part.q[s : s + step], part.k[s : s + step], part.v[s : s + step], mask, self.scale,
-                   exact=self.rows.exact)[0]
+            attend(
+                part.q[s : s + step],
+                part.k[s : s + step],
+                part.v[s : s + step],
+                mask,
+                self.scale,
+                exact=self.rows.exact,
+            )[0]
             for s in range(0, count, step)
-        ]  # fmt: skip
+        ]
         return torch.cat(mixed), None
 
     def _slopes(

@@ -1,6 +1,7 @@
 """Datums to flat tensors, in parts that fit into memory; no padding but inside attention.
 
-How a batch is cut is a pure function of its lengths and the model, so the sums of gradients are the same every time.
+How a batch is cut is a pure function of its lengths and the model, so the sums of gradients are the same
+every time.
 """
 
 from collections.abc import Iterator, Sequence

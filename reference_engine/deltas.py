@@ -1,7 +1,7 @@
 """What adapters add to the outputs of the base model's matrices: one adapter in training, many in sampling.
 
-Both go through `torch.bmm` with row counts that are filled up, and add with a plain addition, so that a row gets the
-same bits in either. The scale is applied to the narrow product before the last factor.
+Both go through `torch.bmm` with row counts that are filled up, and add with a plain addition, so that a row
+gets the same bits in either. The scale is applied to the narrow product before the last factor.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ class NoDelta:
 
 
 def _product(x: torch.Tensor, part: Part, scale: float) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """`x` `[S, R, in]` to the scaled narrow product `[S, R, k * rank]` and each projection's delta `[S, R, out]`."""
+    """From `x` `[S, R, in]`: the scaled narrow product `[S, R, k * rank]`, and each delta `[S, R, out]`."""
     narrow = torch.bmm(x, part.a.transpose(1, 2)).mul_(scale)
     rank = part.b[0].shape[-1]
     pieces = [
@@ -85,8 +85,14 @@ class OneDelta:
         return narrow[0, :count]
 
     def backward(
-        self, dx: torch.Tensor, dy: torch.Tensor, x: torch.Tensor, narrow: torch.Tensor | None, layer: int, name: str
-    ) -> None:  # fmt: skip
+        self,
+        dx: torch.Tensor,
+        dy: torch.Tensor,
+        x: torch.Tensor,
+        narrow: torch.Tensor | None,
+        layer: int,
+        name: str,
+    ) -> None:
         """Add the gradients of the factors, and to `dx` `[M, in]`, in place, that of `x`."""
         part = part_of(self.views, layer, name)
         if part is None:
@@ -137,11 +143,18 @@ class Group:
 
     @classmethod
     def of(
-        cls, adapters: Sequence[Adapter], members: Sequence[Sequence[int]], total: int, views: Views, rows: Rows
-    ) -> "Group":  # fmt: skip
+        cls,
+        adapters: Sequence[Adapter],
+        members: Sequence[Sequence[int]],
+        total: int,
+        views: Views,
+        rows: Rows,
+    ) -> "Group":
         """A group of `adapters`, each with its `members` among the batch's `total` rows."""
         width = rows.padded(max(map(len, members)))
-        gather, back, order = [], [], []
+        gather: list[int] = []
+        back: list[int] = []
+        order: list[int] = []
         for slot, mine in enumerate(members):
             gather += [*mine, *([mine[0]] * (width - len(mine)))]
             back += range(slot * width, slot * width + len(mine))
@@ -195,9 +208,7 @@ class ManyDeltas:
         for group in self._groups:
             part = group.views.layers[layer].experts
             if part is not None:
-                found += [
-                    (_slot(part, slot), group.scale, rows) for slot, rows in enumerate(group.per_slot)
-                ]
+                found += [(_slot(part, slot), group.scale, rows) for slot, rows in enumerate(group.per_slot)]
         return found
 
 

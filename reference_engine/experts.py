@@ -1,7 +1,7 @@
-"""Mixture-of-experts feed-forward: a router chooses experts for each token, their outputs are mixed by its weights.
+"""Mixture-of-experts feed-forward: a router chooses experts for each token, their outputs are mixed.
 
-Source: transformers 5.23.0 models/qwen3_moe/modeling_qwen3_moe.py. Experts are visited in order, so a token's sum does
-not depend on which other tokens come with it.
+Source: transformers 5.23.0 models/qwen3_moe/modeling_qwen3_moe.py. Experts are visited in order, so a
+token's sum does not depend on which other tokens come with it.
 """
 
 from dataclasses import dataclass, field
@@ -120,9 +120,7 @@ class MixtureOfExperts:
             dx.index_add_(0, visit.rows, self._visit_backward(weighed, visit, delta, layer))
         return dx.add_(self._router.backward(self._router_slope(dweights, kept).to(dy.dtype)))
 
-    def _visit_backward(
-        self, dout: torch.Tensor, visit: Visit, delta: OneDelta, layer: int
-    ) -> torch.Tensor:
+    def _visit_backward(self, dout: torch.Tensor, visit: Visit, delta: OneDelta, layer: int) -> torch.Tensor:
         part = delta.views.layers[layer].experts
         into = None if delta.gradients is None else delta.gradients.layers[layer].experts
         expert, scale = visit.expert, delta.scale

@@ -1,9 +1,9 @@
 """`FrozenLinear`: one matrix of the base model, which is never trained.
 
-A row's result must not depend on how many rows come with it, or sampling one token at a time would differ from
-training on the whole text. Matrix products of fewer than 4 rows take other kernels, and so do, with several
-threads, row counts below 12 that are not multiples of 4 (measured with MKL on AVX2 and AVX-512). So in exact
-mode few rows are filled up with zeros. `exactness` measures whether that holds on this machine.
+A row's result must not depend on how many rows come with it, or sampling one token at a time would differ
+from training on the whole text. Matrix products of fewer than 4 rows take other kernels, and so do, with
+several threads, row counts below 12 that are not multiples of 4 (measured with MKL on AVX2 and AVX-512). So
+in exact mode few rows are filled up with zeros. `exactness` measures whether that holds on this machine.
 """
 
 import torch
@@ -14,7 +14,10 @@ __all__ = ["FrozenLinear", "Rows"]
 SAFE_ROWS = 16
 """From here on every row count gives the same bits. Source: ours: measured; 12 was the least seen."""
 PACKED_CELLS = 1 << 20
-"""Matrices from here on are also kept in oneDNN's layout. Source: ours: below it the call costs more (20 µs)."""
+"""Matrices from here on are also kept in oneDNN's layout.
+
+Source: ours: below it the call costs more (20 µs).
+"""
 
 
 class Rows:

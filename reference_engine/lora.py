@@ -1,13 +1,14 @@
 """LoRA adapters: which matrices, where their numbers lie, how they start, what they add.
 
-All numbers of an adapter lie in one flat float32 vector, so that an optimizer step, a gradient norm, a snapshot and
-a checkpoint are one operation each. Several adapters of one shape are stacked to `[S, P]` and used in one batch.
+All numbers of an adapter lie in one flat float32 vector, so that an optimizer step, a gradient norm, a
+snapshot and a checkpoint are one operation each. Several adapters of one shape are stacked to `[S, P]` and
+used in one batch.
 
-Geometry: `train_attn` adapts query, key, value and output projections, `train_mlp` gate, up and down of every
-feed-forward (of experts with the factor on the hidden side shared by all experts), `train_unembed` the output head,
-a tied one included: the delta is on the output alone. Source: tinker-cookbook 0.6.1
-tests/downstream_compat/test_cli_and_hyperparam.py (counts) and tests/weights/conftest.py (experts).
-The scale is alpha / rank with alpha 32. Source: tinker-cookbook 0.6.1 weights/README.md.
+Geometry: `train_attn` adapts query, key, value and output projections, `train_mlp` gate, up and down of
+every feed-forward (of experts with the factor on the hidden side shared by all experts), `train_unembed`
+the output head, a tied one included: the delta is on the output alone. Source: tinker-cookbook 0.6.1
+tests/downstream_compat/test_cli_and_hyperparam.py (counts) and tests/weights/conftest.py (experts). The
+scale is alpha / rank with alpha 32. Source: tinker-cookbook 0.6.1 weights/README.md.
 """
 
 from collections.abc import Iterator, Sequence
@@ -146,7 +147,7 @@ class AdapterLayout:
             yield from self._group("model", {"unembed_tokens": config.vocab_size}, hidden)
 
     def _group(self, where: str, outs: dict[str, int], inputs: int) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Projections of one input: their A one after the other, so that they are one matrix, then their B."""
+        """Projections of one input: their A in a row, so that they are one matrix, then their B."""
         for name in outs:
             yield f"{where}.{name}.lora_A", (self.rank, inputs)
         for name, out in outs.items():

@@ -1,8 +1,8 @@
-"""`Transformer`: a frozen decoder-only model, run forward for sampling, and forward and backward for training.
+"""`Transformer`: a frozen decoder-only model, run forward to sample, forward and backward to train.
 
-One file knows the layers' order. There is no autograd: the backward pass is written out, which is faster for small
-models, holds only what it needs, and adds adapters' gradients straight into their flat vector. Shapes: T rows of a
-flat batch of tokens, H hidden, V vocabulary.
+One file knows the layers' order. There is no autograd: the backward pass is written out, which is faster
+for small models, holds only what it needs, and adds adapters' gradients straight into their flat vector.
+Shapes: T rows of a flat batch of tokens, H hidden, V vocabulary.
 """
 
 from collections.abc import Mapping
@@ -27,13 +27,13 @@ Tensors = Mapping[str, torch.Tensor]
 class Attention(Protocol):
     """Mixes values over a batch's texts."""
 
-    def forward(self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, Any]:
-        """`q` `[T, heads, D]`, `k` and `v` `[T, kv_heads, D]` to `[T, heads * D]`, and what backward needs."""
+    def forward(
+        self, layer: int, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor
+    ) -> tuple[torch.Tensor, Any]:
+        """`q` `[T, heads, D]`, `k` and `v` `[T, kv_heads, D]` to `[T, heads * D]` and what backward needs."""
         ...
 
-    def backward(
-        self, do: torch.Tensor, kept: Any
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def backward(self, do: torch.Tensor, kept: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The gradients of `q`, `k` and `v` from that of the output."""
         ...
 
@@ -130,7 +130,7 @@ class Transformer:
         *,
         tape: bool = False,
     ) -> tuple[torch.Tensor, Tape | None]:
-        """The last hidden states, normed, `[T, H]`, of `tokens` `[T]` at `positions` `[T]`; and a tape if asked."""
+        """The normed last hidden states `[T, H]` of `tokens` `[T]` at `positions` `[T]`; a tape if asked."""
         cos, sin = self._rope.at(positions)
         x = self.embedding.index_select(0, tokens)
         tapes: list[LayerTape] = []
@@ -155,13 +155,14 @@ class Transformer:
         normed, inverse = rms_norm(x, layer.norm, eps)
         qkv = layer.qkv.forward(normed)  # [T, (heads + 2 kv_heads) * D]
         narrow_qkv = delta.add(qkv, normed, index, "qkv")
-        qk = qkv[:, : self._queries + self._keys].unflatten(1, (-1, self.config.head_dim))
+        rows = x.shape[0]
+        qk = qkv[:, : self._queries + self._keys].view(rows, -1, self.config.head_dim)
         unnormed = inverse_qk = None
         if layer.q_norm is not None and layer.k_norm is not None:
             unnormed, (qk, inverse_qk) = qk, self._norm_qk(layer.q_norm, layer.k_norm, qk)
         qk = rotate(qk, cos, sin)
         heads = self.config.num_heads
-        v = qkv[:, self._queries + self._keys :].unflatten(1, (-1, self.config.head_dim))
+        v = qkv[:, self._queries + self._keys :].view(rows, -1, self.config.head_dim)
         mixed, kept = attention.forward(index, qk[:, :heads], qk[:, heads:], v)
         out = layer.out.forward(mixed)
         narrow_out = delta.add(out, mixed, index, "out")
@@ -169,9 +170,20 @@ class Transformer:
         normed_mlp, inverse_mlp = rms_norm(middle, layer.norm_mlp, eps)
         y, mlp = self._forward_mlp(index, layer, normed_mlp, delta)
         tape = LayerTape(
-            x, inverse, normed, narrow_qkv, unnormed, inverse_qk, kept,
-            mixed, narrow_out, middle, inverse_mlp, normed_mlp, mlp,
-        )  # fmt: skip
+            x,
+            inverse,
+            normed,
+            narrow_qkv,
+            unnormed,
+            inverse_qk,
+            kept,
+            mixed,
+            narrow_out,
+            middle,
+            inverse_mlp,
+            normed_mlp,
+            mlp,
+        )
         return y.add_(middle), tape
 
     def _norm_qk(
@@ -195,7 +207,7 @@ class Transformer:
         return y, MlpTape(both, inner, narrow, delta.add(y, inner, index, "down"))
 
     def logits(self, hidden: torch.Tensor, delta: Delta) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Scores of all tokens `[T, V]`, float32; and the head's scaled narrow product for its backward pass."""
+        """Scores of all tokens `[T, V]`, float32; and the head's scaled narrow product for backward."""
         scores = self._head.forward(hidden)
         narrow = delta.add(scores, hidden, -1, "head")
         return scores.float(), narrow

@@ -1,4 +1,7 @@
-"""RMS norms, forward and backward. Source: arXiv 1910.07467; order of operations: transformers 5.23.0 LlamaRMSNorm."""
+"""RMS norms, forward and backward.
+
+Source: arXiv 1910.07467; the order of operations: transformers 5.23.0 LlamaRMSNorm.
+"""
 
 import torch
 

@@ -92,13 +92,20 @@ def _cells_between(cells: Cells, start: int, end: int) -> tuple[torch.Tensor, to
     """The cells of a range of rows, rows counted from its start."""
     if cells.one_per_row:
         return cells.rows[start:end] - start, cells.tokens[start:end]
-    first, last = torch.searchsorted(cells.rows, torch.tensor([start, end], device=cells.rows.device)).tolist()
+    first, last = torch.searchsorted(
+        cells.rows, torch.tensor([start, end], device=cells.rows.device)
+    ).tolist()
     return cells.rows[first:last] - start, cells.tokens[first:last]
 
 
 def _score_slopes(
-    logprobs: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor, slopes: torch.Tensor, *, one_per_row: bool
-) -> torch.Tensor:  # fmt: skip
+    logprobs: torch.Tensor,
+    rows: torch.Tensor,
+    tokens: torch.Tensor,
+    slopes: torch.Tensor,
+    *,
+    one_per_row: bool,
+) -> torch.Tensor:
     """The loss's slope by every score, `[T, V]`; overwrites `logprobs`.
 
     A cell's logprob has slope 1 by its own score and minus the probability by every score of its row.

@@ -1,4 +1,7 @@
-"""Rotary positions. Source: arXiv 2104.09864; Llama 3's stretch: transformers 5.23.0 modeling_rope_utils.py."""
+"""Rotary positions.
+
+Source: arXiv 2104.09864; Llama 3's stretch: transformers 5.23.0 modeling_rope_utils.py.
+"""
 
 from math import pi
 
