@@ -1,4 +1,4 @@
-"""Make the tokenizer of `tinkerproof/pico`, a Hugging Face folder: one token per byte, and three marks.
+"""Make the tokenizer of `tinkerproof/pico`, a Hugging Face folder: one token per byte, and four marks.
 
 Run: `python -m tools.make_pico_tokenizer`. The output is committed; a test makes it again and compares.
 """
@@ -8,11 +8,14 @@ from pathlib import Path
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-FOLDER = Path(__file__).parent.parent / "fake_server" / "pico"
-END, OPEN, CLOSE, PAD = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"
+from .pico_text.marks import CLOSE, END, OPEN, PAD
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = (ROOT / "fake_server" / "pico", ROOT / "reference_engine" / "pico")
+"""Two copies: the scripted backend and the engine may not import each other."""
 CHAT = (
-    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
-    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    f"{{% for message in messages %}}{OPEN}{{{{ message.role }}}}\n{{{{ message.content }}}}{CLOSE}\n"
+    f"{{% endfor %}}{{% if add_generation_prompt %}}{OPEN}assistant\n{{% endif %}}"
 )
 
 
@@ -42,4 +45,5 @@ def make(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(FOLDER)
+    for folder in FOLDERS:
+        make(folder)

@@ -1,0 +1,131 @@
+"""The model that comes with the package, and the script that trains it. Oracle: transformers."""
+
+import json
+import time
+from dataclasses import replace
+from hashlib import sha256
+from io import StringIO
+from itertools import islice
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from tools import make_pico_tokenizer
+from tools.measure_pico import read
+from tools.pico_model import Shape
+from tools.pico_text import documents
+from tools.pico_text.marks import END
+from tools.train_pico import FOLDER, TOKENIZER, Plan, Text, make, show
+
+END_IDS = [256, 258]
+TINY = Shape(hidden_size=64, intermediate_size=64, num_hidden_layers=1)
+SHORT = Plan(steps=3, batch_tokens=128, length=64, long_length=128, long_every=2)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return AutoTokenizer.from_pretrained(FOLDER, local_files_only=True)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return AutoModelForCausalLM.from_pretrained(FOLDER, dtype=torch.float32, local_files_only=True)
+
+
+def written_after(model, tokenizer, prompts, **options):
+    """Tokens that transformers writes after each prompt, padding removed."""
+    given = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
+    output = model.generate(**given, **options)[:, given["input_ids"].shape[1] :]
+    return [[token for token in row.tolist() if token != tokenizer.pad_token_id] for row in output]
+
+
+def test_the_folder_is_small():
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 6_000_000
+
+
+def test_the_folder_has_the_files_of_a_llama_with_a_tied_head():
+    config = json.loads((FOLDER / "config.json").read_text())
+    weights = load_file(FOLDER / "model.safetensors")
+
+    assert (config["model_type"], config["architectures"]) == ("llama", ["LlamaForCausalLM"])
+    assert config["tie_word_embeddings"] is True
+    assert "lm_head.weight" not in weights
+    assert {value.dtype for value in weights.values()} == {torch.bfloat16}
+    assert json.loads((FOLDER / "generation_config.json").read_text())["eos_token_id"] == END_IDS
+
+
+def test_the_weights_load_in_under_a_second():
+    start = time.monotonic()
+    read(FOLDER)
+    assert time.monotonic() - start < 1
+
+
+def test_both_copies_of_the_tokenizer_are_what_the_tool_makes(tmp_path):
+    make_pico_tokenizer.make(tmp_path)
+
+    for made in tmp_path.iterdir():
+        for folder in make_pico_tokenizer.FOLDERS:
+            assert (folder / made.name).read_text() == made.read_text(), folder / made.name
+
+
+def test_transformers_computes_the_logits_that_were_trained(model, tokenizer):
+    tokens = tokenizer(next(documents(7)), return_tensors="pt").input_ids
+
+    with torch.inference_mode():
+        theirs, ours = model(tokens).logits, read(FOLDER)(tokens)
+
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
+
+
+def test_the_text_is_a_pure_function_of_the_seed():
+    first, again, other = ("".join(islice(documents(seed), 200)) for seed in (3, 3, 4))
+
+    assert first == again != other
+    assert (
+        sha256(first.encode()).hexdigest()
+        == "dc7378765c362b91e5c9728d815ce210c84205e7863ef497699f0d5793eb7891"
+    )
+
+
+def test_rows_begin_with_a_document_and_every_other_one_with_its_end():
+    text = Text(0, Tokenizer.from_file(str(TOKENIZER)))
+
+    rows = text.batch(4, 20)[:, 0].tolist()
+
+    assert [token == 256 for token in rows] == [False, True, False, True]
+
+
+def test_every_document_ends_and_fits_into_a_context():
+    tokenizer = Tokenizer.from_file(str(TOKENIZER))
+
+    lengths = [len(tokenizer.encode(document).ids) for document in islice(documents(5), 2000)]
+
+    assert all(document.endswith(END) for document in islice(documents(5), 2000))
+    assert max(lengths) < 1024
+
+
+def test_training_twice_gives_the_same_bytes_and_another_seed_others(tmp_path):
+    console = Console(file=StringIO())
+
+    losses = [make(tmp_path / name, SHORT, TINY, console) for name in ("first", "again")]
+    make(tmp_path / "other", replace(SHORT, seed=1), TINY, console)
+
+    first, again, other = (
+        [path.read_bytes() for path in sorted((tmp_path / name).iterdir())]
+        for name in ("first", "again", "other")
+    )
+    assert (losses[0], first) == (losses[1], again)
+    assert first[-1] != other[-1]
+
+
+def test_a_trained_folder_can_be_shown(tmp_path):
+    console = Console(file=StringIO())
+    make(tmp_path, SHORT, TINY, console)
+
+    show(tmp_path, console, count=1)
+
+    assert "equation, digits: " in console.file.getvalue()
