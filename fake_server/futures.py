@@ -146,8 +146,8 @@ class FutureStore:
             return future, True
         if earlier.digest != future.digest:
             raise BadRequest(
-                f"seq_id: expected a new number or a replay of the same request, got {future.seq_id}, "
-                f"which {earlier.operation} of {future.owner} already used with another body"
+                f"request {future.request_id}: expected a replay of {earlier.operation}, "
+                f"got {future.operation} with another body; use a new number"
             )
         return earlier, False
 

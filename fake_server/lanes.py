@@ -71,15 +71,20 @@ class Lanes:
         deadline = self.deadline(owner)
         if deadline is None or self._clock.now() < deadline:
             return
+        missing = self._lane(owner).sequencer.missing
+        self.fail(
+            owner,
+            f"expected seq_id {missing} before it, got none within {self._gap_timeout_seconds:g} s; "
+            "the operation was not applied, submit it again",
+        )
+
+    def fail(self, owner: str, reason: str) -> None:
+        """Fail the operations that wait for a missing number, and let the lane go on behind them."""
         lane = self._lane(owner)
-        missing = lane.sequencer.missing
         lane.stalled_at = None
         for job in lane.sequencer.give_up():
-            failure = RequestFailedResponse(
-                error=f"seq_id {job.future.seq_id} of {owner}: expected seq_id {missing} before it, got none "
-                f"within {self._gap_timeout_seconds:g} s; the operation was not applied, submit it again",
-                category=RequestErrorCategory.User,
-            )
+            error = f"seq_id {job.future.seq_id} of {owner}: {reason}"
+            failure = RequestFailedResponse(error=error, category=RequestErrorCategory.User)
             self._futures.resolve(job.future, failure)
 
     def _lane(self, owner: str) -> Lane:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from contract import (
+    ApiError,
     AuditLogEntry,
     Backend,
     BadRequest,
@@ -71,6 +72,8 @@ class Submission(Generic[A]):
     """The model, sampling session or session that it belongs to."""
     seq_id: int | None
     work: Callable[[], A | Computation[A]]
+    admit: Callable[[], object]
+    """Called before the work is queued, not for a replay; an `ApiError` that it raises refuses it."""
     ordered: bool = False
     """Whether it waits for the lower numbers of its owner."""
     alongside: bool = False
@@ -119,7 +122,7 @@ class Service:
         """Open a future and start or queue its work; a replay gets the first one's future.
 
         Raises:
-            BadRequest: if the number was used by another request, or the lane has passed it.
+            ApiError: if the number was used by another request, its lane has passed it, or it is refused.
         """
         self.lanes.tick(submission.owner)
         future, new = self.futures.open(
@@ -136,16 +139,20 @@ class Service:
         if not new:
             return future
         job = Job(future, submission.work, submission.on_result, submission.alongside)
-        if submission.ordered and submission.seq_id is not None:
-            self._queue(job, submission.seq_id)
-        else:
-            self._start(job)
+        try:
+            submission.admit()
+            if submission.ordered and submission.seq_id is not None:
+                self._queue(job, submission.seq_id)
+            else:
+                self._start(job)
+        except ApiError:
+            self.futures.discard(future)
+            raise
         return future
 
     def _queue(self, job: Job, seq_id: int) -> None:
         owner = job.future.owner
         if not self.lanes.takes(owner, seq_id):
-            self.futures.discard(job.future)
             raise BadRequest(
                 f"seq_id: expected {self.lanes.next_seq_id(owner)}, got {seq_id}, which {owner} has passed"
             )
@@ -198,6 +205,7 @@ class Service:
         session = self.store.sessions.get(session_id)
         status = self.status_of(session)
         if not isinstance(status, SessionActive):
+            self.fail_held(session_id)
             raise BadRequest(f"session {session_id!r} has ended ({_told(status)}); open a new one")
         now = self.clock.now()
         if now - session.seen_at < RESOLUTION_SECONDS:
@@ -222,6 +230,16 @@ class Service:
             limit = self.settings.heartbeat_timeout_seconds
             return SessionCancelled(detail=f"no heartbeat for more than {limit:g} s")
         return SessionActive()
+
+    def fail_held(self, session_id: str) -> None:
+        """Fail the operations of an ended session that still wait for a missing number."""
+        told = _told(self.status_of(self.store.sessions.get(session_id)))
+        for model in self.store.models:
+            if model.session_id == session_id:
+                self.lanes.fail(
+                    model.model_id,
+                    f"session {session_id!r} has ended ({told}); the operation was not applied",
+                )
 
     def model(self, model_id: str) -> ModelRecord:
         """A loaded model whose session is open; asking marks it as used.

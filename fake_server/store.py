@@ -13,6 +13,7 @@ from contract import (
     Checkpoint,
     CheckpointType,
     CreateCustomLossRequest,
+    CreateSamplingSessionRequest,
     LoraConfig,
     NotFound,
     OptimizerConfig,
@@ -87,6 +88,8 @@ class SamplerRecord:
     model_id: str | None = None
     """The model whose inflight saves it follows."""
     clients: int = 1
+    opened_by: CreateSamplingSessionRequest | None = None
+    """The request that opened it, to tell a replay from a clash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,3 +230,5 @@ class Store:
     samplers: Table[SamplerRecord] = field(default_factory=lambda: MemoryTable("sampling session"))
     checkpoints: Table[CheckpointRecord] = field(default_factory=lambda: MemoryTable("checkpoint"))
     losses: Table[CustomLossRecord] = field(default_factory=lambda: MemoryTable("custom loss"))
+    creating: set[str] = field(default_factory=set)
+    """Ids of the models that are being made."""

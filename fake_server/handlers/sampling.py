@@ -1,8 +1,9 @@
 """Samplers and samples."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 from contract import (
     BadRequest,
@@ -19,6 +20,7 @@ from contract import (
 )
 from contract.versions import LEGACY_SESSION
 from fake_server.handlers.base_models import check_same, sampleable
+from fake_server.handlers.numbers import known_length
 from fake_server.handlers.training import open_session
 from fake_server.service import Call, Service, Submission
 from fake_server.store import SamplerRecord
@@ -33,17 +35,18 @@ def create_sampling_session(
 ) -> CreateSamplingSessionResponse:
     """Open a sampler; a repeat of its number is a replay."""
     service = call.service
-    session = service.session(request.session_id)
     if request.sampling_session_seq_id < 0:
         raise Unprocessable(
             f"sampling_session_seq_id: expected 0 or more, got {request.sampling_session_seq_id}"
         )
-    sampler_id = sampling_session_id_of(session.session_id, request.sampling_session_seq_id)
-    wanted = new_sampler(service, sampler_id, session.session_id, request.base_model, request.model_path)
+    session_id = request.session_id
+    sampler_id = sampling_session_id_of(session_id, request.sampling_session_seq_id)
     earlier = service.store.samplers.find(sampler_id)
     if earlier is None:
-        service.store.samplers.add(sampler_id, wanted)
-    elif (earlier.base_model, earlier.model_path) != (wanted.base_model, wanted.model_path):
+        service.session(session_id)
+        sampler = new_sampler(service, sampler_id, session_id, request.base_model, request.model_path)
+        service.store.samplers.add(sampler_id, replace(sampler, opened_by=request))
+    elif earlier.opened_by != request:
         raise BadRequest(f"sampling session {sampler_id!r} samples from another model; use a new number")
     return CreateSamplingSessionResponse(sampling_session_id=sampler_id)
 
@@ -89,40 +92,46 @@ def join_sampling_session(call: Call, request: JoinSamplingSessionRequest) -> Jo
 def asample(call: Call, request: SampleRequest) -> Submission[SampleResponse]:
     """Sample, or score a prompt."""
     service = call.service
-    sampler, request_id = _addressed(call, request)
-    service.session(sampler.session_id)
+    request_id, find_sampler = _addressed(call, request)
     if not 1 <= request.num_samples <= MOST_SAMPLES:
         raise Unprocessable(f"num_samples: expected 1 to {MOST_SAMPLES}, got {request.num_samples}")
     sequences = [f"{request_id}:{number}" for number in range(request.num_samples)]
 
+    def admit() -> None:
+        service.session(find_sampler().session_id)
+
     def work() -> SampleResponse | Future[SampleResponse]:
         with service.lock:
-            current = service.store.samplers.find(sampler.sampling_session_id) or sampler
-        return service.backend.sample(current.base_model, current.weights, request)
+            sampler = find_sampler()
+        return service.backend.sample(sampler.base_model, sampler.weights, request)
 
     return Submission(
         request_id,
-        sampler.sampling_session_id,
+        request.sampling_session_id or LEGACY_SESSION,
         request.seq_id,
         work,
+        admit,
         alongside=True,
-        on_result=partial(_count, service, sampler, request),
+        on_result=lambda response: _count(service, find_sampler(), request, response),
         sample_sequence_ids=sequences,
     )
 
 
-def _addressed(call: Call, request: SampleRequest) -> tuple[SamplerRecord, str]:
-    """The sampler of a request and the request's id. Clients before 0.3.0 name weights, not a sampler."""
+def _addressed(call: Call, request: SampleRequest) -> tuple[str, Callable[[], SamplerRecord]]:
+    """The request's id, and what finds its sampler. Clients before 0.3.0 name weights, not a sampler."""
     service = call.service
     if request.sampling_session_id is None:
         open_session(service, LEGACY_SESSION)
-        sampler = new_sampler(service, LEGACY_SESSION, LEGACY_SESSION, request.base_model, request.model_path)
         key = call.idempotency_key or f"arrival-{service.ids.number('legacy sample')}"
-        return sampler, f"{LEGACY_SESSION}:sample:{key}"
+        named = (request.base_model, request.model_path)
+        return f"{LEGACY_SESSION}:sample:{key}", cache(
+            partial(new_sampler, service, LEGACY_SESSION, LEGACY_SESSION, *named)
+        )
     if request.seq_id is None or not 0 <= request.seq_id < SEQ_ID_LIMIT:
         raise Unprocessable(f"seq_id: expected 0 to 2**63 - 1 in a sampling session, got {request.seq_id}")
-    sampler = service.store.samplers.get(request.sampling_session_id)
-    return sampler, f"{sampler.sampling_session_id}:{request.seq_id}"
+    sampler_id = request.sampling_session_id
+    service.store.samplers.get(sampler_id)
+    return f"{sampler_id}:{request.seq_id}", partial(service.store.samplers.get, sampler_id)
 
 
 def _count(
@@ -130,6 +139,8 @@ def _count(
 ) -> None:
     now = service.clock.now()
     sampled = sum(len(sequence.tokens) for sequence in response.sequences)
-    prompt = request.prompt.length
-    service.usage.add(now, "sampling_prefill", sampler.base_model, sampler.session_id, prompt)
-    service.usage.add(now, "sampling_sample", sampler.base_model, sampler.session_id, sampled)
+    with service.lock:
+        service.usage.add(
+            now, "sampling_prefill", sampler.base_model, sampler.session_id, known_length(request.prompt)
+        )
+        service.usage.add(now, "sampling_sample", sampler.base_model, sampler.session_id, sampled)

@@ -73,12 +73,16 @@ def session_heartbeat(call: Call, request: SessionHeartbeatRequest) -> SessionHe
 
 
 def finish_session(call: Call, request: FinishSessionRequest) -> None:
-    """End a session; a session that has ended stays as it was."""
+    """End a session; a session that has ended stays as it was.
+
+    Operations whose turn has come go on; those that still wait for a missing number fail.
+    """
     service = call.service
     session = service.store.sessions.get(request.session_id)
     if isinstance(service.status_of(session), SessionActive):
         ended = ClientSessionFinished(reason=request.reason, detail=request.detail)
         service.store.sessions.put(request.session_id, replace(session, ended=ended))
+        service.fail_held(request.session_id)
 
 
 def list_sessions(call: Call, request: ListSessionsRequest) -> ListSessionsResponse:

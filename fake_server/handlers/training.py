@@ -1,6 +1,7 @@
 """Models: creation, passes, steps."""
 
 from dataclasses import replace
+from functools import partial
 
 from contract import (
     BadRequest,
@@ -27,7 +28,7 @@ from contract import (
 from contract.ids import ModelID
 from contract.versions import LEGACY_SESSION, NEXT_MODEL
 from fake_server.handlers.base_models import trainable
-from fake_server.handlers.numbers import numbered_of
+from fake_server.handlers.numbers import claim, claimed, known_length, numbered_of
 from fake_server.handlers.sessions import texts
 from fake_server.service import Call, Service, Submission
 from fake_server.store import CustomLossRecord, ModelRecord, SessionRecord
@@ -46,16 +47,15 @@ def open_session(service: Service, session_id: str) -> SessionRecord:
 def create_model(call: Call, request: CreateModelRequest) -> Submission[CreateModelResponse]:
     """Create a model; its id follows from its session and number."""
     service = call.service
-    session = open_session(service, request.session_id)
     lora = request.lora_config or LoraConfig(rank=DEFAULT_RANK)
     check_lora(lora)
     base = trainable(service, request.base_model)
     number, request_id = _numbered(call, request)
-    model_id = model_id_of(session.session_id, number)
+    model_id = model_id_of(request.session_id, number)
     now = service.clock.now()
     record = ModelRecord(
         model_id=model_id,
-        session_id=session.session_id,
+        session_id=request.session_id,
         base_model=base.name,
         lora=lora,
         optimizer=request.optimizer_config,
@@ -64,13 +64,18 @@ def create_model(call: Call, request: CreateModelRequest) -> Submission[CreateMo
         used_at=now,
     )
 
+    def admit() -> None:
+        open_session(service, request.session_id)
+        claim(service, model_id)
+
     def work() -> CreateModelResponse:
-        service.backend.create_model(model_id, base.name, lora, request.optimizer_config)
-        with service.lock:
-            service.store.models.put(model_id, record)
+        with claimed(service, model_id):
+            service.backend.create_model(model_id, base.name, lora, request.optimizer_config)
+            with service.lock:
+                service.store.models.add(model_id, record)
         return CreateModelResponse(model_id=model_id)
 
-    return Submission(request_id or f"{model_id}:create", session.session_id, None, work)
+    return Submission(request_id or f"{model_id}:create", request.session_id, None, work, admit)
 
 
 def _numbered(call: Call, request: CreateModelRequest) -> tuple[int, str | None]:
@@ -113,7 +118,7 @@ def get_info(call: Call, request: GetInfoRequest) -> GetInfoResponse:
 def unload_model(call: Call, request: UnloadModelRequest) -> Submission[UnloadModelResponse]:
     """Drop a model from the backend; its training run and checkpoints stay."""
     service, model_id = call.service, request.model_id
-    service.model(model_id)
+    service.store.models.get(model_id)
 
     def work() -> UnloadModelResponse:
         service.backend.unload_model(model_id)
@@ -123,7 +128,8 @@ def unload_model(call: Call, request: UnloadModelRequest) -> Submission[UnloadMo
         return UnloadModelResponse(model_id=model_id, type="unload_model")
 
     number = service.lanes.next_seq_id(model_id)
-    return Submission(f"{model_id}:unload", model_id, number, work, ordered=True)
+    admit = partial(service.model, model_id)
+    return Submission(f"{model_id}:unload", model_id, number, work, admit, ordered=True)
 
 
 def forward_backward(call: Call, request: ForwardBackwardRequest) -> Submission[ForwardBackwardOutput]:
@@ -141,16 +147,16 @@ def _pass(
     call: Call, model_id: ModelID, seq_id: int | None, batch: ForwardBackwardInput, forward_only: bool
 ) -> Submission[ForwardBackwardOutput]:
     service = call.service
-    model = service.model(model_id)
+    model = service.store.models.get(model_id)
 
     def work() -> ForwardBackwardOutput:
         loss = _custom_loss(service, model, batch)
         output = service.backend.forward_backward(
             model_id, batch, forward_only=forward_only, custom_loss=loss
         )
-        tokens = sum(datum.model_input.length for datum in batch.data)
-        now = service.clock.now()
-        service.usage.add(now, "training", model.base_model, model.session_id, tokens)
+        tokens = sum(known_length(datum.model_input) for datum in batch.data)
+        with service.lock:
+            service.usage.add(service.clock.now(), "training", model.base_model, model.session_id, tokens)
         return output
 
     return numbered_of(call, model_id, seq_id, work)
@@ -174,7 +180,6 @@ def _custom_loss(
 def optim_step(call: Call, request: OptimStepRequest) -> Submission[OptimStepResponse]:
     """Apply the accumulated gradients."""
     service = call.service
-    service.model(request.model_id)
 
     def work() -> OptimStepResponse:
         return service.backend.optim_step(request.model_id, request.optim_params)
@@ -185,14 +190,15 @@ def optim_step(call: Call, request: OptimStepRequest) -> Submission[OptimStepRes
 def create_custom_loss(call: Call, request: CreateCustomLossRequest) -> Submission[CreateCustomLossResponse]:
     """Keep an uploaded loss; the backend judges it when it is used."""
     service = call.service
-    session = service.session(request.session_id)
-    loss_id = f"{session.session_id}:loss:{request.custom_loss_seq_id}"
+    session_id = request.session_id
+    loss_id = f"{session_id}:loss:{request.custom_loss_seq_id}"
 
     def work() -> CreateCustomLossResponse:
         if not request.inputs or request.inputs[0].name != "logprobs" or request.inputs[0].rank == 0:
             raise RequestFailure("inputs: expected 'logprobs' of rank 1 or 2 first, got another")
         with service.lock:
-            service.store.losses.put(loss_id, CustomLossRecord(loss_id, session.session_id, request))
+            service.store.losses.put(loss_id, CustomLossRecord(loss_id, session_id, request))
         return CreateCustomLossResponse(loss_id=loss_id)
 
-    return Submission(f"{loss_id}:create", session.session_id, None, work)
+    admit = partial(service.session, session_id)
+    return Submission(f"{loss_id}:create", session_id, None, work, admit)

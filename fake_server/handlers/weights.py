@@ -20,13 +20,14 @@ from contract import (
     SaveWeightsForSamplerResponseInternal,
     SaveWeightsRequest,
     SaveWeightsResponse,
+    Unprocessable,
     Weights,
     model_id_of,
     sampling_session_id_of,
     tinker_path,
 )
 from fake_server.handlers.base_models import check_same, trainable
-from fake_server.handlers.numbers import numbered_of
+from fake_server.handlers.numbers import check_free, claim, claimed, numbered_of
 from fake_server.handlers.sessions import texts
 from fake_server.service import Call, Service, Submission
 from fake_server.store import CheckpointRecord, ModelRecord, SamplerRecord
@@ -110,7 +111,7 @@ def save_weights(call: Call, request: SaveWeightsRequest) -> Submission[SaveWeig
     """Save weights and optimizer state."""
     service, model_id = call.service, request.model_id
     saved = Saved(
-        service.model(model_id),
+        service.store.models.get(model_id),
         "training",
         request.path,
         request.ttl_seconds,
@@ -132,7 +133,7 @@ def save_weights_for_sampler(
 ) -> Submission[SaveWeightsForSamplerResponseInternal]:
     """Save weights under a name, or straight into a new sampler."""
     service, model_id = call.service, request.model_id
-    model = service.model(model_id)
+    model = service.store.models.get(model_id)
     saved = Saved(model, "sampler", request.path, request.ttl_seconds, request.user_metadata)
     saved.check(service)
     if request.path is not None and request.kind == "inflight":
@@ -184,7 +185,7 @@ def save_weights_external(
 ) -> Submission[SaveWeightsExternalResponseInternal]:
     """Save weights as files for others, encrypted if there are recipients."""
     service, model_id = call.service, request.model_id
-    saved = Saved(service.model(model_id), "external", request.path, request.ttl_seconds)
+    saved = Saved(service.store.models.get(model_id), "external", request.path, request.ttl_seconds)
     saved.check(service)
 
     def work() -> SaveWeightsExternalResponseInternal:
@@ -279,7 +280,6 @@ def _load_into(call: Call, request: LoadWeightsRequest) -> Submission[LoadWeight
             raise BadRequest(
                 f"{name}: expected it with session_id and model_seq_id only, got it for {model_id}"
             )
-    service.model(model_id)
 
     def work() -> LoadWeightsResponse:
         record = _trained(service, request.path)
@@ -293,23 +293,27 @@ def _create_from(
     call: Call, request: LoadWeightsRequest, session_id: str, model_seq_id: int
 ) -> Submission[LoadWeightsResponse]:
     service = call.service
-    service.session(session_id)
     model_id = model_id_of(session_id, model_seq_id)
 
+    def admit() -> None:
+        service.session(session_id)
+        claim(service, model_id)
+
     def work() -> LoadWeightsResponse:
-        source = _trained(service, request.path)
-        model = _model_from(service, request, source, model_id, session_id)
-        service.backend.create_model(model_id, model.base_model, model.lora, model.optimizer)
-        try:
-            service.backend.load_weights(model_id, source.weights, optimizer=request.optimizer)
-        except Exception:
-            service.backend.unload_model(model_id)
-            raise
-        with service.lock:
-            service.store.models.put(model_id, model)
+        with claimed(service, model_id):
+            source = _trained(service, request.path)
+            model = _model_from(service, request, source, model_id, session_id)
+            service.backend.create_model(model_id, model.base_model, model.lora, model.optimizer)
+            try:
+                service.backend.load_weights(model_id, source.weights, optimizer=request.optimizer)
+            except Exception:
+                service.backend.unload_model(model_id)
+                raise
+            with service.lock:
+                service.store.models.add(model_id, model)
         return LoadWeightsResponse(path=source.path, model_id=model_id, type="load_weights")
 
-    return Submission(f"{model_id}:create", session_id, None, work)
+    return Submission(f"{model_id}:create", session_id, None, work, admit)
 
 
 def _model_from(
@@ -343,6 +347,7 @@ def copy_weights(call: Call, request: CopyWeightsRequest) -> CopyWeightsResponse
     source = service.checkpoint(request.source_path)
     expires_at = expiry(service, request.ttl_seconds)
     session_id, run_id = _destination(service, request)
+    check_free(service, run_id)
     service.store.models.add(
         run_id,
         ModelRecord(
@@ -375,6 +380,8 @@ def copy_weights(call: Call, request: CopyWeightsRequest) -> CopyWeightsResponse
 def _destination(service: Service, request: CopyWeightsRequest) -> tuple[str, str]:
     """Session and training run of a copy."""
     if request.session_id is not None and request.model_seq_id is not None:
+        if request.model_seq_id < 0:
+            raise Unprocessable(f"model_seq_id: expected 0 or more, got {request.model_seq_id}")
         session = service.session(request.session_id)
         return session.session_id, model_id_of(session.session_id, request.model_seq_id)
     if request.destination_project_id is None:

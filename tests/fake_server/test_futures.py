@@ -127,7 +127,7 @@ def test_the_same_number_with_another_body_is_refused(driver):
     reply = driver.post("optim_step", driver.step(model, 1, learning_rate=0.5))
 
     assert reply.status == 400
-    assert "which optim_step of" in reply.json["detail"]
+    assert "expected a replay of optim_step, got optim_step with another body" in reply.json["detail"]
 
 
 def test_a_failure_of_the_work_is_answered_with_200_and_its_category(driver):

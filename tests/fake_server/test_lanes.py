@@ -2,7 +2,14 @@
 
 import pytest
 
+from contract import FinishSessionRequest
+from contract.versions import SdkVersion
+from fake_server.handlers.sessions import finish_session
+from fake_server.service import Call
+from fake_server.settings import Settings
 from tests.fake_server.driver import Driver, datum
+
+NEWEST = SdkVersion.parse(None)
 
 
 @pytest.fixture
@@ -136,3 +143,45 @@ def test_models_do_not_wait_for_each_other(driver):
 
     assert driver.poll(submit(driver, free, 1)).status == 200
     assert datum()["model_input"]
+
+
+def test_what_waits_for_a_number_fails_when_its_session_is_finished(driver):
+    session = driver.session()
+    model = driver.model(session)
+    body = {"model_id": model, "seq_id": 3, "path": "s"}
+    waiting = [submit(driver, model, 2), driver.answer("save_weights", body)["request_id"]]
+
+    driver.post(f"sessions/{session}/finish", {"reason": {"type": "success"}, "detail": None})
+    missing = driver.post("optim_step", driver.step(model, 1))
+
+    told = [driver.poll(request_id).json for request_id in waiting]
+    assert missing.status == 400
+    assert {answer["category"] for answer in told} == {"user"}
+    assert f"seq_id 2 of {model}: session {session!r} has ended (success); the operation" in told[0]["error"]
+    assert len(driver.service.store.checkpoints) == 0
+    assert driver.service.lanes.deadline(model) is None
+
+
+def test_a_poll_that_waits_hears_that_its_session_was_finished(driver):
+    session = driver.session()
+    model = driver.model(session)
+    waiting = submit(driver, model, 2)
+    end = FinishSessionRequest.model_validate({"session_id": session, "reason": {"type": "errored"}})
+
+    reply = driver.poll_while(waiting, lambda: finish_session(Call(driver.service, "", NEWEST), end))
+
+    assert "has ended (errored)" in reply.json["error"]
+
+
+def test_what_waits_for_a_number_fails_when_its_session_fell_silent(driver):
+    driver = Driver(Settings(gap_timeout_seconds=1000.0))
+    model, other = driver.model(), driver.model()
+    waiting, untouched = submit(driver, model, 2), submit(driver, other, 2)
+    driver.clock.advance(200)
+    driver.post("session_heartbeat", {"session_id": other.partition(":")[0]})
+    driver.clock.advance(101)
+
+    assert driver.post("optim_step", driver.step(model, 1)).status == 400
+
+    assert "no heartbeat for more than 300 s" in driver.poll(waiting).json["error"]
+    assert driver.service.futures.get(untouched).outcome is None

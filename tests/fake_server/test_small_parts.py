@@ -4,10 +4,11 @@ import threading
 
 import pytest
 
-from contract import BackendOptions, BadRequest, NotFound, TooManyRequests
+from contract import BackendOptions, BadRequest, ImageChunk, ModelInput, NotFound, TooManyRequests
 from fake_server import tenants as tenants_module
 from fake_server.clock import VirtualClock
 from fake_server.executors import Inline, Worker
+from fake_server.handlers.numbers import known_length
 from fake_server.ids import Ids
 from fake_server.scripted import open_scripted
 from fake_server.service import Service
@@ -142,3 +143,9 @@ def test_there_is_an_end_to_the_number_of_tenants(monkeypatch):
 
     with pytest.raises(TooManyRequests, match="tenant: expected at most 1, got 'b'"):
         tenants.get("b")
+
+
+def test_tokens_are_counted_where_an_image_does_not_tell_its_own():
+    image = ImageChunk(data=b"\x89PNG", format="png")
+
+    assert known_length(ModelInput.from_ints([1, 2, 3]).append(image)) == 3
