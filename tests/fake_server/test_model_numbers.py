@@ -1,4 +1,4 @@
-"""A number of a session is one model's, whoever takes it first: create_model, load_weights or copy_weights."""
+"""A number of a session is one model's, whoever is first: create_model, load_weights or copy_weights."""
 
 from typing import Any
 
