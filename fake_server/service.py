@@ -271,7 +271,9 @@ class Service:
         now = self.clock.now()
         for record in self.store.checkpoints:
             if record.expires_at is not None and record.expires_at <= now:
-                self.store.checkpoints.remove(record.path)
+                ended = utc(record.expires_at).isoformat()
+                fate = f"expired at {ended}; give the next one a longer ttl_seconds, or none"
+                self.store.checkpoints.remove(record.path, fate)
 
     def note(self, event: str, **details: object) -> None:
         """Add an entry to the audit log."""

@@ -37,6 +37,8 @@ __all__ = [
 
 R = TypeVar("R")
 SHOWN_IDS = 5
+REMEMBERED_KEYS = 10_000
+"""Ours: removed records of a kind that are still told apart from those that never were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class Table(Protocol[R]):
     """Records of one kind, by id, oldest first."""
 
     def get(self, key: str) -> R:
-        """The record. Raises `NotFound`, naming the kind and a few ids that exist."""
+        """The record. Raises `NotFound`: what became of it, or a few ids that exist."""
         ...
 
     def find(self, key: str) -> R | None:
@@ -157,8 +159,8 @@ class Table(Protocol[R]):
         """Put a record, new or in the place of an old one."""
         ...
 
-    def remove(self, key: str) -> None:
-        """Take a record away. Raises `NotFound`."""
+    def remove(self, key: str, fate: str) -> None:
+        """Take a record away; `fate` says what became of it to those who ask later. Raises `NotFound`."""
         ...
 
     def __iter__(self) -> Iterator[R]:
@@ -173,20 +175,23 @@ class Table(Protocol[R]):
 class MemoryTable(Generic[R]):
     """A table in a dictionary."""
 
-    __slots__ = ("_kind", "_records")
+    __slots__ = ("_fates", "_kind", "_records")
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self._records: dict[str, R] = {}
+        self._fates: dict[str, str] = {}
 
     def get(self, key: str) -> R:
-        """The record. Raises `NotFound`, naming the kind and a few ids that exist."""
+        """The record. Raises `NotFound`: what became of it, or a few ids that exist."""
         record = self._records.get(key)
         if record is None:
             raise NotFound(self._not_found(key))
         return record
 
     def _not_found(self, key: str) -> str:
+        if key in self._fates:
+            return f"{self._kind} {key!r} {self._fates[key]}"
         known = list(self._records)[-SHOWN_IDS:]
         more = len(self._records) - len(known)
         has = ", ".join(known) + (f" and {more} more" if more else "") if known else "none"
@@ -205,12 +210,16 @@ class MemoryTable(Generic[R]):
     def put(self, key: str, record: R) -> R:
         """Put a record, new or in the place of an old one."""
         self._records[key] = record
+        self._fates.pop(key, None)
         return record
 
-    def remove(self, key: str) -> None:
-        """Take a record away. Raises `NotFound`."""
+    def remove(self, key: str, fate: str) -> None:
+        """Take a record away; `fate` says what became of it to those who ask later. Raises `NotFound`."""
         self.get(key)
         del self._records[key]
+        self._fates[key] = fate
+        if len(self._fates) > REMEMBERED_KEYS:
+            del self._fates[next(iter(self._fates))]
 
     def __iter__(self) -> Iterator[R]:
         """All records, oldest first."""

@@ -100,7 +100,7 @@ def _named(call: Call, request: CheckpointRequest) -> CheckpointRecord:
 def delete_checkpoint(call: Call, request: CheckpointRequest) -> None:
     """Delete a checkpoint; samplers that were opened on it go on."""
     record = _named(call, request)
-    call.service.store.checkpoints.remove(record.path)
+    call.service.store.checkpoints.remove(record.path, f"was deleted at {call.now.isoformat()}")
     call.service.note("checkpoint_delete", tinker_path=record.path)
 
 

@@ -1,16 +1,12 @@
-"""Saving, loading and copying weights."""
+"""Saving and loading weights."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from contract import (
     AdamOptimizerConfig,
     BadRequest,
     CheckpointType,
-    CopyWeightsRequest,
-    CopyWeightsResponse,
     LoadWeightsRequest,
     LoadWeightsResponse,
     RequestFailure,
@@ -20,14 +16,14 @@ from contract import (
     SaveWeightsForSamplerResponseInternal,
     SaveWeightsRequest,
     SaveWeightsResponse,
-    Unprocessable,
     Weights,
     model_id_of,
     sampling_session_id_of,
     tinker_path,
 )
 from fake_server.handlers.base_models import check_same, trainable
-from fake_server.handlers.numbers import check_free, claim, claimed, numbered_of
+from fake_server.handlers.encryption import encrypted
+from fake_server.handlers.numbers import claim, claimed, numbered_of
 from fake_server.handlers.sessions import texts
 from fake_server.service import Call, Service, Submission
 from fake_server.store import CheckpointRecord, ModelRecord, SamplerRecord
@@ -72,22 +68,34 @@ class Saved:
         _check_name(self.name)
         expiry(service, self.ttl_seconds)
 
+    def _path(self, name: str) -> str:
+        return tinker_path(self.model.model_id, self.checkpoint_type, name)
+
+    def _free_name(self, service: Service) -> str:
+        """The next number of the model's checkpoints whose name nobody chose for one."""
+        while True:
+            name = f"{service.ids.number(f'checkpoint of {self.model.model_id}') + 1:06d}"
+            if service.store.checkpoints.find(self._path(name)) is None:
+                return name
+
     def put(self, service: Service, weights: Weights) -> CheckpointRecord:
         """Keep the weights.
 
         Raises:
             RequestFailure: if the name is taken and may not be overwritten.
         """
-        name = self.name or f"{service.ids.number(f'checkpoint of {self.model.model_id}') + 1:06d}"
-        path = tinker_path(self.model.model_id, self.checkpoint_type, name)
         service.drop_expired_checkpoints()
+        name = self.name or self._free_name(service)
+        path = self._path(name)
         if service.store.checkpoints.find(path) is not None:
             if not self.overwrite:
-                raise RequestFailure(
-                    f"path: expected a new name, got {name!r}, which {path} has; "
-                    "choose another, or pass overwrite=True to save_state"
+                way_out = (
+                    ", or pass overwrite=True to save_state" if self.checkpoint_type == "training" else ""
                 )
-            service.store.checkpoints.remove(path)
+                raise RequestFailure(
+                    f"path: expected a new name, got {name!r}, which {path} has; choose another{way_out}"
+                )
+            service.store.checkpoints.remove(path, "was overwritten")
         record = CheckpointRecord(
             run_id=self.model.model_id,
             checkpoint_type=self.checkpoint_type,
@@ -201,52 +209,6 @@ def save_weights_external(
     return numbered_of(call, model_id, request.seq_id, work)
 
 
-@dataclass(frozen=True, slots=True)
-class EncryptedFiles:
-    """Weights that only the recipients can read."""
-
-    contents: Mapping[str, bytes]
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of all files together."""
-        return sum(map(len, self.contents.values()))
-
-    def files(self) -> Mapping[str, bytes]:
-        """The encrypted files, each with the suffix `.age`."""
-        return self.contents
-
-
-def encrypted(weights: Weights, recipients: list[str]) -> Weights:
-    """Every file of `weights`, encrypted to the recipients' public keys.
-
-    Raises:
-        RequestFailure: if a key cannot be read, or the library is not installed.
-    """
-    try:
-        import pyrage
-    except ImportError:
-        raise RequestFailure(
-            "age_encryption_recipients: this server cannot encrypt; install tinkerproof[age] where it runs"
-        ) from None
-    try:
-        keys = [_recipient(pyrage, text) for text in recipients]
-    except pyrage.RecipientError as error:
-        raise RequestFailure(
-            f"age_encryption_recipients: expected age1... or SSH public keys, got another: {error}"
-        ) from None
-    if not keys:
-        raise RequestFailure("age_encryption_recipients: expected at least one public key, got none")
-    return EncryptedFiles(
-        {f"{name}.age": pyrage.encrypt(data, keys) for name, data in weights.files().items()}
-    )
-
-
-def _recipient(pyrage: Any, text: str) -> Any:
-    kind = pyrage.x25519 if text.startswith("age1") else pyrage.ssh
-    return kind.Recipient.from_str(text)
-
-
 def load_weights(call: Call, request: LoadWeightsRequest) -> Submission[LoadWeightsResponse]:
     """Load weights into a model, or create a model from them."""
     if request.session_id is None:
@@ -336,57 +298,3 @@ def _model_from(
         created_at=now,
         used_at=now,
     )
-
-
-def copy_weights(call: Call, request: CopyWeightsRequest) -> CopyWeightsResponse:
-    """Copy a checkpoint to a training run of its own; a repeat with the same key is a replay."""
-    service = call.service
-    done = service.copies.get(call.idempotency_key or "")
-    if done is not None:
-        return CopyWeightsResponse(tinker_path=done)
-    source = service.checkpoint(request.source_path)
-    expires_at = expiry(service, request.ttl_seconds)
-    session_id, run_id = _destination(service, request)
-    check_free(service, run_id)
-    service.store.models.add(
-        run_id,
-        ModelRecord(
-            model_id=run_id,
-            session_id=session_id,
-            base_model=source.base_model,
-            lora=source.lora,
-            optimizer=source.optimizer,
-            user_metadata=None,
-            created_at=service.clock.now(),
-            used_at=service.clock.now(),
-            loaded=False,
-        ),
-    )
-    copy = replace(
-        source,
-        run_id=run_id,
-        session_id=session_id,
-        created_at=service.clock.now(),
-        expires_at=expires_at,
-        public=False,
-    )
-    service.store.checkpoints.put(copy.path, copy)
-    service.note("checkpoint_copy", tinker_path=copy.path, source=source.path)
-    if call.idempotency_key:
-        service.copies[call.idempotency_key] = copy.path
-    return CopyWeightsResponse(tinker_path=copy.path)
-
-
-def _destination(service: Service, request: CopyWeightsRequest) -> tuple[str, str]:
-    """Session and training run of a copy."""
-    if request.session_id is not None and request.model_seq_id is not None:
-        if request.model_seq_id < 0:
-            raise Unprocessable(f"model_seq_id: expected 0 or more, got {request.model_seq_id}")
-        session = service.session(request.session_id)
-        return session.session_id, model_id_of(session.session_id, request.model_seq_id)
-    if request.destination_project_id is None:
-        raise BadRequest(
-            "copy_weights: expected destination_project_id, or session_id and model_seq_id, got none"
-        )
-    session = service.open_implicit_session(project_id=request.destination_project_id)
-    return session.session_id, model_id_of(session.session_id, 0)

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from contract import BackendOptions, BadRequest, ImageChunk, ModelInput, NotFound, TooManyRequests
+from fake_server import store as store_module
 from fake_server import tenants as tenants_module
 from fake_server.clock import VirtualClock
 from fake_server.executors import Inline, Worker
@@ -149,3 +150,17 @@ def test_tokens_are_counted_where_an_image_does_not_tell_its_own():
     image = ImageChunk(data=b"\x89PNG", format="png")
 
     assert known_length(ModelInput.from_ints([1, 2, 3]).append(image)) == 3
+
+
+def test_only_so_many_removed_records_are_told_from_those_that_never_were(monkeypatch):
+    monkeypatch.setattr(store_module, "REMEMBERED_KEYS", 2)
+    table = MemoryTable[int]("model")
+    for name in "abc":
+        table.add(name, 1)
+        table.remove(name, "was unloaded")
+
+    with pytest.raises(NotFound, match="no model 'a'"):
+        table.get("a")
+    for name in "bc":
+        with pytest.raises(NotFound, match=f"^model '{name}' was unloaded$"):
+            table.get(name)

@@ -1,11 +1,8 @@
-"""Checkpoints: saved, loaded, listed, shared, kept for a time, copied, downloaded."""
-
-import io
-import json
-import tarfile
+"""Checkpoints: saved, loaded, listed, shared, kept for a time, copied."""
 
 import pytest
 
+from fake_server.times import utc
 from tests.fake_server.driver import PICO, Driver
 
 HOUR = 3600
@@ -137,6 +134,19 @@ def test_the_server_names_what_the_client_does_not(driver):
     assert save(driver, model, 2, None)["path"].endswith("/weights/000002")
 
 
+def test_the_server_leaves_out_names_that_are_taken(driver):
+    model = driver.model()
+    for number, name in enumerate(("000001", "000002", "000004"), 1):
+        save(driver, model, number, name)
+
+    unnamed = [save(driver, model, number, None)["path"].rpartition("/")[2] for number in (4, 5)]
+    driver.result("save_weights_for_sampler", {"model_id": model, "seq_id": 6, "path": "000006"})
+    sampler = driver.result("save_weights_for_sampler", {"model_id": model, "seq_id": 7})
+
+    assert unnamed == ["000003", "000005"]
+    assert sampler["path"].endswith("/sampler_weights/000007")
+
+
 def test_a_checkpoint_goes_away_when_its_time_is_over(driver):
     model = driver.model()
     path = save(driver, model, 1, ttl_seconds=HOUR)["path"]
@@ -147,6 +157,35 @@ def test_a_checkpoint_goes_away_when_its_time_is_over(driver):
 
     assert driver.post("weights_info", {"tinker_path": path}).status == 404
     assert driver.get("checkpoints").json["checkpoints"] == []
+
+
+def test_an_expired_checkpoint_says_that_it_expired_and_when(driver):
+    model = driver.model()
+    path = save(driver, model, 1, ttl_seconds=HOUR)["path"]
+    ended = utc(driver.clock.now() + HOUR).isoformat()
+    load = {"session_id": driver.session(), "model_seq_id": 0, "path": path, "optimizer": False}
+    for _ in range(25):
+        driver.clock.advance(HOUR / 20)
+        driver.post("session_heartbeat", {"session_id": load["session_id"]})
+
+    told = f"checkpoint {path!r} expired at {ended}; give the next one a longer ttl_seconds, or none"
+
+    reply = driver.post("weights_info", {"tinker_path": path})
+    assert (reply.status, reply.json["detail"]) == (404, told)
+    assert driver.result("load_weights", load) == {"error": told, "category": "user"}
+
+
+def test_a_deleted_checkpoint_says_that_it_was_deleted_and_when(driver):
+    model = driver.model()
+    path = save(driver, model, 1)["path"]
+    url = f"training_runs/{model}/checkpoints/weights/s"
+    driver.call("DELETE", url)
+    ended = utc(driver.clock.now()).isoformat()
+    driver.clock.advance(5)
+
+    assert driver.call("DELETE", url).json["detail"] == f"checkpoint {path!r} was deleted at {ended}"
+    save(driver, model, 2)
+    assert driver.call("DELETE", url).status == 204
 
 
 def test_a_life_can_be_made_longer_or_endless(driver):
@@ -247,97 +286,6 @@ def test_training_runs_show_their_newest_checkpoints(driver):
     assert driver.get("training_runs?project_id=other").json["cursor"]["total_count"] == 0
 
 
-def test_an_external_checkpoint_is_downloaded_file_by_file(driver):
-    model = driver.model()
-    saved = driver.result("save_weights_external", {"model_id": model, "seq_id": 1, "path": "e"})
-    answer = driver.get(f"training_runs/{model}/checkpoints/external_weights/e/external_weights_urls").json
-
-    files = {
-        name: driver.get(url.removeprefix("http://fake.test"), x_api_key="")
-        for name, url in answer["urls"].items()
-    }
-
-    assert all(reply.status == 200 for reply in files.values())
-    assert sum(len(reply.body) for reply in files.values()) == saved["size_bytes"]
-    assert driver.service.backend.read_weights({name: reply.body for name, reply in files.items()})
-
-
-def test_only_external_checkpoints_have_file_urls(driver):
-    model = driver.model()
-    save(driver, model, 1)
-
-    assert driver.get(f"training_runs/{model}/checkpoints/weights/s/external_weights_urls").status == 400
-
-
-def test_an_archive_unpacks_to_the_checkpoints_files(driver):
-    model = driver.model()
-    save(driver, model, 1)
-    answer = driver.get(f"training_runs/{model}/checkpoints/weights/s/archive").json
-
-    archive = driver.get(answer["url"].removeprefix("http://fake.test"), x_api_key="")
-    with tarfile.open(fileobj=io.BytesIO(archive.body)) as tar:
-        config = json.load(tar.extractfile("adapter_config.json"))
-
-    assert archive.headers["content-type"] == "application/gzip"
-    assert config["r"] == 8
-
-
-def test_a_file_needs_a_signature_that_is_ours_and_still_valid(driver):
-    model = driver.model()
-    save(driver, model, 1)
-    url = driver.get(f"training_runs/{model}/checkpoints/weights/s/archive").json["url"]
-    path = url.removeprefix("http://fake.test")
-
-    assert driver.get(path.replace("signature=", "signature=0")).status == 403
-    assert driver.get(path.replace("expires=", "expires=x")).status == 403
-    driver.clock.advance(HOUR)
-    assert "ask for a new URL" in driver.get(path).json["detail"]
-
-
-def test_a_file_that_a_checkpoint_does_not_have_is_not_found(driver):
-    from fake_server.handlers.files import sign
-    from fake_server.service import Call
-
-    model = driver.model()
-    save(driver, model, 1)
-    call = Call(driver.service, "", sdk_version=None)
-    path = sign(call, f"checkpoints/{model}/weights/s/nope", driver.clock.now() + 1)
-
-    assert "no file 'nope'" in driver.get(path).json["detail"]
-
-
-def test_files_are_encrypted_to_their_recipients(driver):
-    import pyrage
-
-    identity = pyrage.x25519.Identity.generate()
-    body = {"model_id": driver.model(), "seq_id": 1, "path": "e"}
-    saved = driver.result(
-        "save_weights_external", {**body, "age_encryption_recipients": [str(identity.to_public())]}
-    )
-
-    weights = driver.service.store.checkpoints.get(saved["path"]).weights
-    plain = {
-        name.removesuffix(".age"): pyrage.decrypt(data, [identity]) for name, data in weights.files().items()
-    }
-    assert driver.service.backend.read_weights(plain)
-
-
-@pytest.mark.parametrize(
-    ("recipients", "words"), [(["age1x"], "SSH public keys"), ([], "at least one public key")]
-)
-def test_recipients_that_cannot_be_read_fail_the_save(driver, recipients, words):
-    body = {"model_id": driver.model(), "seq_id": 1, "path": "e", "age_encryption_recipients": recipients}
-
-    assert words in driver.result("save_weights_external", body)["error"]
-
-
-def test_a_server_without_the_library_says_what_to_install(driver, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pyrage", None)
-    body = {"model_id": driver.model(), "seq_id": 1, "path": "e", "age_encryption_recipients": ["age1x"]}
-
-    assert "install tinkerproof[age]" in driver.result("save_weights_external", body)["error"]
-
-
 def test_a_copy_is_a_training_run_of_its_own(driver):
     path = save(driver, driver.model(), 1)["path"]
     body = {"source_path": path, "destination_project_id": "p", "ttl_seconds": HOUR}
@@ -357,14 +305,3 @@ def test_a_copy_can_go_into_a_session(driver):
 
     assert driver.answer("copy_weights", body)["tinker_path"] == f"tinker://{session}:train:3/weights/s"
     assert driver.post("copy_weights", {"source_path": path}).status == 400
-
-
-def test_older_clients_are_sent_to_an_archive(driver):
-    model = driver.model()
-    save(driver, model, 1)
-    path = f"training_runs/{model}/checkpoints/weights/s/archive"
-
-    reply = driver.get(path, x_stainless_package_version="0.22.1")
-
-    assert (reply.status, reply.headers["expires"]) == (302, "Sun, 15 Jun 2025 16:06:40 GMT")
-    assert driver.get(reply.headers["location"].removeprefix("http://fake.test")).status == 200

@@ -1,0 +1,63 @@
+"""Copying weights to a training run of their own."""
+
+from dataclasses import replace
+
+from contract import BadRequest, CopyWeightsRequest, CopyWeightsResponse, Unprocessable, model_id_of
+from fake_server.handlers.numbers import check_free
+from fake_server.handlers.weights import expiry
+from fake_server.service import Call, Service
+from fake_server.store import ModelRecord
+
+
+def copy_weights(call: Call, request: CopyWeightsRequest) -> CopyWeightsResponse:
+    """Copy a checkpoint to a training run of its own; a repeat with the same key is a replay."""
+    service = call.service
+    done = service.copies.get(call.idempotency_key or "")
+    if done is not None:
+        return CopyWeightsResponse(tinker_path=done)
+    source = service.checkpoint(request.source_path)
+    expires_at = expiry(service, request.ttl_seconds)
+    session_id, run_id = _destination(service, request)
+    check_free(service, run_id)
+    service.store.models.add(
+        run_id,
+        ModelRecord(
+            model_id=run_id,
+            session_id=session_id,
+            base_model=source.base_model,
+            lora=source.lora,
+            optimizer=source.optimizer,
+            user_metadata=None,
+            created_at=service.clock.now(),
+            used_at=service.clock.now(),
+            loaded=False,
+        ),
+    )
+    copy = replace(
+        source,
+        run_id=run_id,
+        session_id=session_id,
+        created_at=service.clock.now(),
+        expires_at=expires_at,
+        public=False,
+    )
+    service.store.checkpoints.put(copy.path, copy)
+    service.note("checkpoint_copy", tinker_path=copy.path, source=source.path)
+    if call.idempotency_key:
+        service.copies[call.idempotency_key] = copy.path
+    return CopyWeightsResponse(tinker_path=copy.path)
+
+
+def _destination(service: Service, request: CopyWeightsRequest) -> tuple[str, str]:
+    """Session and training run of a copy."""
+    if request.session_id is not None and request.model_seq_id is not None:
+        if request.model_seq_id < 0:
+            raise Unprocessable(f"model_seq_id: expected 0 or more, got {request.model_seq_id}")
+        session = service.session(request.session_id)
+        return session.session_id, model_id_of(session.session_id, request.model_seq_id)
+    if request.destination_project_id is None:
+        raise BadRequest(
+            "copy_weights: expected destination_project_id, or session_id and model_seq_id, got none"
+        )
+    session = service.open_implicit_session(project_id=request.destination_project_id)
+    return session.session_id, model_id_of(session.session_id, 0)
