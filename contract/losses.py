@@ -1,7 +1,9 @@
 """One row per loss: what it reads, and its settings with their defaults and sources.
 
 The formulas are sums over tokens, minimised. `lp` is the learner's logprob of a target token, `q` the
-sampler's (`loss_fn_inputs["logprobs"]`), `A` the advantage, `w` the weight, and `r = exp(lp - q)`.
+sampler's (`loss_fn_inputs["logprobs"]`), `A` the advantage, `w` the weight, and `r = exp(lp - q)`. `s` of
+GSPO-token has the value of exp(mean of lp - q over the tokens whose `sequence_ratio_mask` is not 0), the same
+for all tokens of a datum, and its derivative by each token's own lp is s. Where a clamp decides, it is 0.
 """
 
 from collections.abc import Mapping
@@ -115,14 +117,14 @@ LOSSES: Mapping[str, Loss] = {
         ),
         Loss(
             name="gspo",
-            formula="",
+            formula="-min(s * A, clamp(s, clip_low_threshold, clip_high_threshold) * A)",
             required=_RATIO_INPUTS,
             optional=("weights", "sequence_ratio_mask", *_CLIPS),
             settings={
                 "clip_low_threshold": Setting(0.8, "ours: as ppo"),
                 "clip_high_threshold": Setting(1.2, "ours: as ppo"),
             },
-            source="sdk 0.38.0 types/loss_fn_type.py; the formula is not published",
+            source="Tinker docs, losses/gspo; GSPO-token of Zheng et al., arXiv:2507.18071",
             since="0.34.0",
         ),
         Loss(

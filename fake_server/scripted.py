@@ -4,10 +4,10 @@ The model is the sparse bigram-context model of `fake_server.language`: a lot sm
 with real gradients, a real optimizer and exact probabilities. What it answers depends on the seed, the base
 model, the model's earlier operations and the request; never on time, process, thread or machine.
 
-Not as the real service: the model itself; images and audio are hashed, not seen; `gspo` and
-`stable_reinforce` follow formulas of ours (`fake_server.scripted_loss`); string stops are matched against
-scripted text except for `tinkerproof/pico` (`fake_server.scripted_text`); nothing is recorded for
-`record_stability_info`, so `stable_reinforce` reads the provenance spans only; uploaded losses are refused.
+Not as the real service: the model itself; images and audio are hashed, not seen; `stable_reinforce` follows a
+formula of ours (`fake_server.scripted_loss`); string stops are matched against scripted text except for
+`tinkerproof/pico` (`fake_server.scripted_text`); nothing is recorded for `record_stability_info`, so
+`stable_reinforce` reads the provenance spans only; uploaded losses are refused.
 """
 
 from collections.abc import Mapping, Sequence

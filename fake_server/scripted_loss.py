@@ -1,11 +1,10 @@
 """The losses in closed form: the value of each token's term, and its derivative by the token's logprob.
 
-The formulas are those of `contract.losses`; a `weights` tensor multiplies the terms of every loss. Two have
-no published formula, and are computed by these of ours, with k the `sequence_ratio_mask` (absent: all ones):
+The formulas are those of `contract.losses`; a `weights` tensor multiplies the terms of every loss. A datum
+without `sequence_ratio_mask` counts every token in its ratio, and the ratio of none is 1. One loss has no
+published formula, and is computed by this one of ours:
 
-    gspo               s = exp(sum of k (lp - q) / sum of k), one number for a datum, 1 where k is all zeros
-                       -w min(s A, clamp(s, low, high) A), differentiated through s
-    stable_reinforce   where the target was sampled (its provenance span says so) and k is not 0:
+    stable_reinforce   where the target was sampled (its provenance span says so) and its mask is not 0:
                        -w (clamp(r, low, high) held constant * lp * A - kl_coeff / 2 (lp - q)^2)
                        with low 0 and high 4 unless the datum has clip tensors
 """
@@ -110,11 +109,6 @@ def _ratios(datum: Datum, logprobs: Floats, settings: Settings, where: str) -> R
             f"clip_low_threshold: expected at most clip_high_threshold, got more for {crossed} of {low.size} "
             f"tokens{where}"
         )
-    counted = column("sequence_ratio_mask", 1.0)
-    if not np.isin(counted, (0.0, 1.0)).all():
-        raise RequestFailure(
-            f"loss_fn_inputs['sequence_ratio_mask']: expected only 0 and 1, got others{where}"
-        )
     spans = datum.loss_fn_input_spans or []
     sampled = [isinstance(span, SampledProvenanceSpan) for span in spans for _ in range(span.length)]
     return Ratios(
@@ -124,7 +118,7 @@ def _ratios(datum: Datum, logprobs: Floats, settings: Settings, where: str) -> R
         weights=column("weights", 1.0),
         low=low,
         high=high,
-        counted=counted,
+        counted=(column("sequence_ratio_mask", 1.0) != 0).astype(np.float64),
         sampled=np.array(sampled, dtype=np.float64),
         coefficient=_number(settings, "kl_coeff", _number(settings, "beta", 0.0)),
     )
@@ -168,7 +162,7 @@ def _gspo(given: Ratios) -> TokenTerms:
     mean = (given.counted * (given.learner - given.sampler)).sum() / count
     ratio = np.broadcast_to(exp(np.array([mean])), given.learner.shape)
     objective, slope = _clipped(ratio, given)
-    return TokenTerms(-(given.weights * objective), -(given.weights * slope).sum() * given.counted / count)
+    return TokenTerms(-(given.weights * objective), -(given.weights * slope))
 
 
 def _stable_reinforce(given: Ratios) -> TokenTerms:

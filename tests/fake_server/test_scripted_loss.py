@@ -100,9 +100,10 @@ CASES = {
         ratio(), loss="cispo", clip_low_threshold=0.5, clip_high_threshold=0.5
     ),
     "dro": lambda: batch(ratio(), loss="dro", beta=0.3),
-    "gspo": lambda: batch(ratio(sequence_ratio_mask=floats(0, 1, 1, 1)), loss="gspo"),
-    "gspo, clipped": lambda: batch(ratio(gap=-0.9), loss="gspo"),
-    "gspo, nothing counted": lambda: batch(ratio(sequence_ratio_mask=floats(0)), loss="gspo"),
+    "gspo, one advantage": lambda: batch(
+        ratio(advantages=floats(0, 2, 2, 2), sequence_ratio_mask=floats(0, 1, 0.5, -1)), loss="gspo"
+    ),
+    "gspo, clipped": lambda: batch(ratio(gap=-0.9, advantages=floats(-1)), loss="gspo"),
     "stable_reinforce": lambda: batch(
         ratio(clip_low_threshold=floats(2), clip_high_threshold=floats(2)),
         loss="stable_reinforce",
@@ -128,6 +129,25 @@ def test_gradients_of_several_targets_a_position_are_those_of_the_reported_loss(
     analytic, numeric = gradients(both(-1), first=both(0.5))
     assert len(analytic) == 2 * N - 1
     np.testing.assert_allclose(analytic, numeric, rtol=2e-5, atol=2e-5)
+
+
+def test_gspo_gives_each_token_the_gradient_of_its_own_logprob() -> None:
+    start = backend().forward_backward("m", batch(datum()), forward_only=True)
+    same_gap = ratio(logprobs=floats(*(start.loss_fn_outputs[0]["logprobs"].values - 0.05)))
+
+    def means(loss: str) -> np.ndarray:
+        made = backend()
+        made.forward_backward("m", batch(same_gap, loss=loss))
+        made.optim_step("m", AdamParams(learning_rate=0, beta1=0))
+        stepped = made.save_weights("m", optimizer=True).files()
+        return read_tensors(stepped["optimizer.safetensors"], {"means": "F64", "squares": "F64"})["means"]
+
+    np.testing.assert_allclose(means("gspo"), means("importance_sampling"), rtol=1e-5)
+
+
+def test_the_sequence_ratio_of_no_tokens_is_1() -> None:
+    given = batch(ratio(advantages=floats(1.5), sequence_ratio_mask=floats(0)), loss="gspo")
+    assert backend().forward_backward("m", given).metrics["loss:sum"] == pytest.approx(-1.5 * N)
 
 
 def test_weights_multiply_the_terms_of_a_ratio_loss() -> None:
@@ -184,8 +204,3 @@ def test_settings_that_make_no_sense_are_refused(inputs: dict, config: dict, wor
     given = ForwardBackwardInput(data=[ratio(**inputs)], loss_fn="ppo", loss_fn_config=config)
     with pytest.raises(RequestFailure, match=words):
         backend().forward_backward("m", given)
-
-
-def test_a_mask_of_other_numbers_than_0_and_1_is_refused() -> None:
-    with pytest.raises(RequestFailure, match=r"sequence_ratio_mask.*expected only 0 and 1"):
-        backend().forward_backward("m", batch(ratio(sequence_ratio_mask=floats(0.5)), loss="gspo"))

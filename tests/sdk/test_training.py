@@ -99,12 +99,12 @@ def test_the_clips_of_ppo_come_from_the_loss_config(training: tinker.TrainingCli
 
 
 def test_stable_reinforce_reads_the_provenance_of_samples(training: tinker.TrainingClient) -> None:
-    spans = [types.PromptProvenanceSpan(sequence_id="s", offset=0, length=1)]
-    spans = [*spans, types.SampledProvenanceSpan(sequence_id="s", offset=0, length=2)]
-    data = ratio_datum(logprobs_of(training))
-    data = types.Datum(
-        data.model_input, data.loss_fn_inputs, model_input_spans=spans, loss_fn_input_spans=spans
-    )
+    inputs = [
+        types.PromptProvenanceSpan(sequence_id="s", length=1),
+        types.SampledProvenanceSpan(sequence_id="s", length=2),
+    ]
+    targets = [types.SampledProvenanceSpan(sequence_id="s", length=3)]
+    data = ratio_datum(logprobs_of(training)).with_provenance(inputs, targets)
     output = training.forward_backward([data], "stable_reinforce", {"kl_coeff": 0.1}).result()
     assert math.isfinite(output.metrics["loss:sum"])
 
