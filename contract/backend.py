@@ -72,7 +72,11 @@ class Weights(Protocol):
         ...
 
     def files(self) -> Mapping[str, bytes]:
-        """The weights as files, by relative path; `Backend.read_weights` reads them back."""
+        """The weights as files, by relative path without `..`; `Backend.read_weights` reads them back."""
+        ...
+
+    def without_optimizer(self) -> "Weights":
+        """The same weights without the optimizer's state: what others may download."""
         ...
 
 

@@ -66,7 +66,7 @@ class Gateway:
         body = await _body(receive, service.settings.max_body_bytes)
         call = _call(service, scope, prefix, headers)
         if path.startswith(FILES):
-            return fetch_file(call, path, scope["query_string"].decode("latin-1"))
+            return await fetch_file(call, path, scope["query_string"].decode("latin-1"))
         binding, path_values = self._routes.find(scope["method"], path)
         return await _serve(call, binding, Incoming(headers, path_values, scope["query_string"], body))
 

@@ -23,7 +23,7 @@ from contract import (
 )
 from contract.versions import follows_archive_redirect, knows_checkpoint_type
 from fake_server.auth import OWNER
-from fake_server.handlers.files import FILE_LIFE_SECONDS, sign
+from fake_server.handlers.files import FILE_LIFE_SECONDS, files_of, sign
 from fake_server.handlers.pages import page
 from fake_server.handlers.weights import expiry
 from fake_server.service import Call
@@ -153,7 +153,7 @@ def get_external_weights_urls(call: Call, request: CheckpointRequest) -> Externa
         raise BadRequest(f"checkpoint_id: expected external_weights/<name>, got {request.checkpoint_id!r}")
     expires = call.service.clock.now() + FILE_LIFE_SECONDS
     folder = f"checkpoints/{record.run_id}/{request.checkpoint_id}"
-    urls = {file: sign(call, f"{folder}/{file}", expires) for file in record.weights.files()}
+    urls = {file: sign(call, f"{folder}/{file}", expires) for file in files_of(record.weights)}
     call.service.note("checkpoint_read", tinker_path=record.path, purpose="download")
     return ExternalWeightsUrlsResponse(urls=urls, expires=utc(expires))
 

@@ -22,6 +22,10 @@ class EncryptedFiles:
         """The encrypted files, each with the suffix `.age`."""
         return self.contents
 
+    def without_optimizer(self) -> "EncryptedFiles":
+        """The same: there is no optimizer's state in it."""
+        return self
+
 
 def encrypted(weights: Weights, recipients: list[str]) -> Weights:
     """Every file of `weights`, encrypted to the recipients' public keys.

@@ -3,10 +3,17 @@
 import io
 import json
 import tarfile
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
-from tests.fake_server.driver import Driver
+from contract import RequestFailure, Weights
+from fake_server.app import create_app
+from fake_server.clock import VirtualClock
+from fake_server.scripted import ScriptedBackend
+from tests.fake_server.driver import Driver, Reply
 
 HOUR = 3600
 
@@ -42,17 +49,133 @@ def test_only_external_checkpoints_have_file_urls(driver):
     assert driver.get(f"training_runs/{model}/checkpoints/weights/s/external_weights_urls").status == 400
 
 
-def test_an_archive_unpacks_to_the_checkpoints_files(driver):
-    model = driver.model()
-    save(driver, model)
-    answer = driver.get(f"training_runs/{model}/checkpoints/weights/s/archive").json
+def archive_of(driver: Driver, model: str, checkpoint: str = "weights/s") -> Reply:
+    url = driver.get(f"training_runs/{model}/checkpoints/{checkpoint}/archive").json["url"]
+    return driver.get(url.removeprefix("http://fake.test"), x_api_key="")
 
-    archive = driver.get(answer["url"].removeprefix("http://fake.test"), x_api_key="")
-    with tarfile.open(fileobj=io.BytesIO(archive.body)) as tar:
-        config = json.load(tar.extractfile("adapter_config.json"))
+
+def unpacked(archive: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        return {entry.name: tar.extractfile(entry).read() for entry in tar}
+
+
+def test_an_archive_unpacks_to_the_adapters_files_and_has_no_optimizer(driver):
+    model = driver.model()
+    driver.result("forward_backward", driver.train(model, 1))
+    driver.result("optim_step", driver.step(model, 2))
+    save(driver, model, 3)
+
+    archive = archive_of(driver, model)
+    files = unpacked(archive.body)
 
     assert archive.headers["content-type"] == "application/gzip"
-    assert config["r"] == 8
+    assert list(files) == ["adapter_config.json", "adapter_model.safetensors"]
+    assert json.loads(files["adapter_config.json"])["r"] == 8
+    assert "expected an optimizer state" in loaded(driver, files, optimizer=True)
+    assert loaded(driver, files, optimizer=False) == ""
+
+
+def loaded(driver: Driver, files: dict[str, bytes], optimizer: bool) -> str:
+    """What loading the files into a model says where it fails."""
+    backend, model = driver.service.backend, driver.model()
+    try:
+        backend.load_weights(model, backend.read_weights(files), optimizer=optimizer)
+    except RequestFailure as failure:
+        return failure.error
+    return ""
+
+
+def test_an_archive_is_the_same_bytes_whenever_it_was_saved(driver):
+    model = driver.model()
+    save(driver, model)
+    driver.clock.advance(100)
+    driver.result("save_weights_for_sampler", {"model_id": model, "seq_id": 2, "path": "s"})
+
+    first, later = archive_of(driver, model), archive_of(driver, model, "sampler_weights/s")
+
+    assert first.body == later.body
+    with tarfile.open(fileobj=io.BytesIO(first.body)) as tar:
+        assert {(entry.mtime, entry.uid, entry.mode) for entry in tar} == {(0, 0, 0o644)}
+
+
+def test_external_weights_have_no_optimizer(driver):
+    model = driver.model()
+    driver.result("save_weights_external", {"model_id": model, "seq_id": 1, "path": "e"})
+
+    urls = driver.get(f"training_runs/{model}/checkpoints/external_weights/e/external_weights_urls").json
+    files = unpacked(archive_of(driver, model, "external_weights/e").body)
+
+    assert sorted(urls["urls"]) == list(files) == ["adapter_config.json", "adapter_model.safetensors"]
+
+
+class Hostile:
+    """Weights whose files want to be somewhere else."""
+
+    size_bytes = 1
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def files(self) -> dict[str, bytes]:
+        return {self.name: b"x"}
+
+    def without_optimizer(self) -> "Hostile":
+        return self
+
+
+@pytest.mark.parametrize("name", ["../up", "/etc/x", "a/../b", "a//b", "", "a\\b", "."])
+def test_a_file_stays_below_its_checkpoint(driver, name):
+    model = driver.model()
+    driver.service.backend.save_weights = lambda *a, **k: Hostile(name)  # type: ignore[method-assign]
+    driver.result("save_weights_external", {"model_id": model, "seq_id": 1, "path": "e"})
+    url = f"training_runs/{model}/checkpoints/external_weights/e"
+
+    told = [driver.get(f"{url}/external_weights_urls"), archive_of(driver, model, "external_weights/e")]
+
+    assert [reply.status for reply in told] == [400, 400]
+    assert all(f"file {name!r}: expected a relative path" in reply.json["detail"] for reply in told)
+
+
+def test_a_file_in_a_folder_is_downloaded_by_its_url(driver):
+    model = driver.model()
+    driver.service.backend.save_weights = lambda *a, **k: Hostile("a b/c+d.bin")  # type: ignore[method-assign]
+    driver.result("save_weights_external", {"model_id": model, "seq_id": 1, "path": "e e"})
+    path = f"training_runs/{model}/checkpoints/external_weights/e e/external_weights_urls"
+
+    urls = driver.get(path).json["urls"]
+
+    assert driver.get(urls["a b/c+d.bin"].removeprefix("http://fake.test"), x_api_key="").body == b"x"
+
+
+def test_a_heavy_backends_files_are_packed_beside_other_requests():
+    driver = Driver(app=create_app(lambda options: Heavy(options), clock=VirtualClock()))
+    model, seen = driver.model(), []
+    save(driver, model)
+    record = driver.service.store.checkpoints.get(f"tinker://{model}/weights/s")
+    driver.service.store.checkpoints.put(record.path, replace(record, weights=Watched(record.weights, seen)))
+
+    assert "adapter_config.json" in unpacked(archive_of(driver, model).body)
+    assert seen
+    assert threading.current_thread() not in seen
+
+
+class Heavy(ScriptedBackend):
+    concurrent = True
+
+
+class Watched:
+    """Weights that note who asks for their files."""
+
+    def __init__(self, weights: Weights, seen: list[threading.Thread]) -> None:
+        self.weights, self.seen = weights, seen
+        self.size_bytes = weights.size_bytes
+
+    def files(self) -> Mapping[str, bytes]:
+        self.seen.append(threading.current_thread())
+        return self.weights.files()
+
+    def without_optimizer(self) -> Weights:
+        return Watched(self.weights.without_optimizer(), self.seen)
 
 
 def test_a_file_needs_a_signature_that_is_ours_and_still_valid(driver):
