@@ -137,6 +137,7 @@ __all__ = [
     "LossFnInputs",
     "LossFnOutput",
     "LossFnType",
+    "MethodNotAllowed",
     "ModelData",
     "ModelID",
     "ModelInput",

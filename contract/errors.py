@@ -8,6 +8,7 @@ ApiError
 ├── Unauthorized          401
 ├── Forbidden             403
 ├── NotFound              404
+├── MethodNotAllowed      405
 ├── Gone                  410
 ├── PayloadTooLarge       413
 ├── UnsupportedMediaType  415
@@ -28,6 +29,7 @@ __all__ = [
     "BadRequest",
     "Forbidden",
     "Gone",
+    "MethodNotAllowed",
     "NotFound",
     "NotServed",
     "PayloadTooLarge",
@@ -81,6 +83,12 @@ class NotFound(ApiError):
     """No object, future or path of that name."""
 
     status = 404
+
+
+class MethodNotAllowed(ApiError):
+    """The path is there, and not for this method; header `Allow` names those that it is for."""
+
+    status = 405
 
 
 class Gone(ApiError):
@@ -145,6 +153,7 @@ STATUSES: Mapping[int, StatusRow] = {
     402: StatusRow("billing pause", "retried every 5 s for an hour", "retried every 5 s for an hour"),
     403: StatusRow("no access", "PermissionDeniedError", "ValueError"),
     404: StatusRow("no such object", "NotFoundError", "ValueError"),
+    405: StatusRow("another method's path", "APIStatusError", "ValueError"),
     408: StatusRow("still pending", "retried", "polled again at once"),
     409: StatusRow("never sent: retried for minutes", "retried for 5 minutes", "ValueError"),
     410: StatusRow("was there once", "APIStatusError; ends heartbeats", "samples are sent again"),

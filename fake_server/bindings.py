@@ -6,7 +6,17 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from contract import Deferred, Endpoint, FutureResult, NotFound, NotServed, Operation, Unserved, WireModel
+from contract import (
+    Deferred,
+    Endpoint,
+    FutureResult,
+    MethodNotAllowed,
+    NotFound,
+    NotServed,
+    Operation,
+    Unserved,
+    WireModel,
+)
 from fake_server.service import Call, Submission
 from fake_server.wire import Answer
 
@@ -65,7 +75,8 @@ class Routes:
         """The binding, and the values in the path.
 
         Raises:
-            NotFound: if no operation has that method and path.
+            NotFound: if no operation has that path.
+            MethodNotAllowed: if some have, each for another method.
         """
         binding = self._fixed.get((method, path))
         if binding is not None:
@@ -74,4 +85,15 @@ class Routes:
             match = pattern.match(path) if wanted == method else None
             if match:
                 return candidate, match.groupdict()
+        allowed = self._methods(path)
+        if allowed:
+            raise MethodNotAllowed(
+                f"{path}: expected {' or '.join(allowed)}, got {method}",
+                headers={"allow": ", ".join(allowed)},
+            )
         raise NotFound(f"no operation {method} {path}; `tinkerproof operations` lists them")
+
+    def _methods(self, path: str) -> list[str]:
+        """The methods that operations of this path have."""
+        fixed = {method for method, route in self._fixed if route == path}
+        return sorted(fixed | {method for method, pattern, _ in self._patterns if pattern.match(path)})

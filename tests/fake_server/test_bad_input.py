@@ -166,6 +166,25 @@ def test_an_unknown_path_is_not_found(driver, path):
     assert "no operation GET" in reply.json["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "optim_step", "POST"),
+        ("PATCH", "auth/apikey/me", "DELETE, GET"),
+        ("PUT", "training_runs/a:train:0/checkpoints/weights/s/publish", "DELETE, POST"),
+        ("POST", "training_runs/a:train:0/checkpoints/weights/s", "DELETE"),
+        ("DELETE", "sessions/search", "GET, POST"),
+        ("GET", "/oai/api/v1/completions", "POST"),
+    ],
+)
+def test_another_method_on_a_path_names_those_that_it_has(driver, method, path, allowed):
+    reply = driver.call(method, path)
+
+    assert (reply.status, reply.headers["allow"]) == (405, allowed)
+    where = path if path.startswith("/") else f"/api/v1/{path}"
+    assert reply.json["detail"] == f"{where}: expected {allowed.replace(', ', ' or ')}, got {method}"
+
+
 def test_ids_of_another_tenant_are_not_found(driver, model):
     other = Driver(prefix="/t/other", app=driver.app)
     request_id = driver.answer("optim_step", driver.step(model, 1))["request_id"]
