@@ -5,6 +5,7 @@ Everyone reads it; it knows nobody.
 
 from contract.account import *
 from contract.backend import *
+from contract.custom_losses import *
 from contract.errors import *
 from contract.futures import *
 from contract.ids import *
@@ -235,6 +236,7 @@ __all__ = [
     "WhoamiResponse",
     "WireModel",
     "WireResponse",
+    "check_custom_loss",
     "check_data",
     "loss_settings",
     "model_id_of",

@@ -23,6 +23,7 @@ from contract import (
     UnloadModelRequest,
     UnloadModelResponse,
     Unprocessable,
+    check_custom_loss,
     model_id_of,
 )
 from contract.ids import ModelID
@@ -188,14 +189,15 @@ def optim_step(call: Call, request: OptimStepRequest) -> Submission[OptimStepRes
 
 
 def create_custom_loss(call: Call, request: CreateCustomLossRequest) -> Submission[CreateCustomLossResponse]:
-    """Keep an uploaded loss; the backend judges it when it is used."""
+    """Keep an uploaded loss whose graph hangs together; the backend judges what it calls when it is used."""
     service = call.service
+    if request.custom_loss_seq_id < 0:
+        raise Unprocessable(f"custom_loss_seq_id: expected 0 or more, got {request.custom_loss_seq_id}")
     session_id = request.session_id
     loss_id = f"{session_id}:loss:{request.custom_loss_seq_id}"
 
     def work() -> CreateCustomLossResponse:
-        if not request.inputs or request.inputs[0].name != "logprobs" or request.inputs[0].rank == 0:
-            raise RequestFailure("inputs: expected 'logprobs' of rank 1 or 2 first, got another")
+        check_custom_loss(request)
         with service.lock:
             service.store.losses.put(loss_id, CustomLossRecord(loss_id, session_id, request))
         return CreateCustomLossResponse(loss_id=loss_id)

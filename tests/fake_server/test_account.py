@@ -130,18 +130,45 @@ def test_an_unloaded_model_takes_no_more_operations(driver):
     assert "was unloaded" in reply.json["detail"]
 
 
+def uploaded(session: str, number: int) -> dict[str, object]:
+    """The upload of a loss: the sum of the logprobs."""
+    nodes = [
+        {"op": "placeholder", "name": "logprobs", "target": "logprobs"},
+        {"op": "call_method", "name": "sum_1", "target": "sum", "args": [{"ref": "logprobs"}]},
+        {
+            "op": "output",
+            "name": "output",
+            "target": "output",
+            "args": [{"tuple": [{"ref": "sum_1"}, {"dict": {}}]}],
+        },
+    ]
+    inputs = [{"name": "logprobs", "rank": 1}]
+    body = {"session_id": session, "custom_loss_seq_id": number, "name": "n", "inputs": inputs}
+    return {**body, "graph": {"format": 1, "nodes": nodes}}
+
+
 def test_a_custom_loss_is_kept_for_its_session(driver):
     session = driver.session()
-    graph = {"format": 1, "nodes": []}
-    body = {"session_id": session, "custom_loss_seq_id": 0, "name": "n", "graph": graph}
-
-    kept = driver.result("create_custom_loss", {**body, "inputs": [{"name": "logprobs", "rank": 1}]})
-    refused = driver.result("create_custom_loss", {**body, "custom_loss_seq_id": 1, "inputs": []})
+    kept = driver.result("create_custom_loss", uploaded(session, 0))
     used = driver.train(driver.model(session), 1, loss_fn="custom", loss_fn_config=kept)
+    elsewhere = driver.train(driver.model(), 1, loss_fn="custom", loss_fn_config=kept)
 
-    assert kept["loss_id"] == f"{session}:loss:0"
+    assert kept == {"loss_id": f"{session}:loss:0", "type": "create_custom_loss"}
+    assert "does not run uploaded losses" in driver.result("forward_backward", used)["error"]
+    assert (
+        "expected a loss that this session uploaded" in driver.result("forward_backward", elsewhere)["error"]
+    )
+
+
+def test_a_custom_loss_that_cannot_be_run_is_not_kept(driver):
+    session = driver.session()
+
+    refused = driver.result("create_custom_loss", {**uploaded(session, 0), "inputs": []})
+    negative = driver.post("create_custom_loss", uploaded(session, -1))
+
     assert "expected 'logprobs' of rank 1 or 2 first" in refused["error"]
-    assert "custom" in driver.result("forward_backward", used)["error"]
+    assert (negative.status, "expected 0 or more, got -1" in negative.json["detail"]) == (422, True)
+    assert len(driver.service.store.losses) == 0
 
 
 def test_a_default_adapter_has_the_rank_that_clients_use(driver):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.fake_server.driver import PICO, Driver
+from tests.fake_server.test_account import uploaded
 
 Operation = tuple[str, dict[str, Any]]
 
@@ -17,17 +18,10 @@ def driver() -> Driver:
 
 def operations(driver: Driver, session: str, model: str, path: str) -> list[Operation]:
     """One of every kind that is answered by a promise."""
-    loss = {
-        "session_id": session,
-        "custom_loss_seq_id": 0,
-        "name": "n",
-        "inputs": [{"name": "logprobs", "rank": 1}],
-        "graph": {"format": 1, "nodes": []},
-    }
     return [
         ("create_model", {"session_id": session, "model_seq_id": 5, "base_model": PICO}),
         ("load_weights", {"session_id": session, "model_seq_id": 6, "path": path, "optimizer": False}),
-        ("create_custom_loss", loss),
+        ("create_custom_loss", uploaded(session, 0)),
         ("asample", driver.sample(driver.sampler(session), 0)),
         ("forward_backward", driver.train(model, 2)),
         ("optim_step", driver.step(model, 3)),
