@@ -4,8 +4,9 @@ One ASGI app serves every tenant and every operation. It knows no operation by n
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -193,7 +194,7 @@ def create_app(
     open_backend: BackendFactory,
     settings: Settings | None = None,
     *,
-    clock: Clock | None = None,
+    clocks: Callable[[], Clock] = SystemClock,
     options: BackendOptions | None = None,
 ) -> Starlette:
     """An app that serves every operation for every tenant; `app.state.tenants` holds them.
@@ -201,18 +202,21 @@ def create_app(
     Args:
         open_backend: called once for each tenant; for the default one now, so that it loads what takes long.
         settings: limits and times; the defaults where absent.
-        clock: the time of all tenants; the machine's where absent.
-        options: what a backend is opened with; the seed of `settings` and its own base models where absent.
+        clocks: called once for each tenant: its time; the machine's where absent.
+        options: what a backend is opened with; its own base models where absent. The seed is the settings'.
 
     Raises:
         LookupError, ValueError, OSError: for options that the backend cannot honour.
     """
-    chosen = settings or Settings()
-    time = clock or SystemClock()
-    given = options or BackendOptions(seed=chosen.seed)
+    usual = settings or Settings()
+    given = options or BackendOptions()
+    if given.seed not in (0, usual.seed):
+        raise ValueError(f"options.seed: expected {usual.seed}, as settings.seed has, got {given.seed}")
 
-    def make(name: str) -> Service:
-        return Service(name, chosen, open_backend(given), time)
+    def make(name: str, own: Settings | None = None, clock: Clock | None = None) -> Service:
+        chosen = own or usual
+        backend = open_backend(replace(given, seed=chosen.seed))
+        return Service(name, chosen, backend, clock or clocks())
 
     tenants = Tenants(make)
     tenants.get()

@@ -78,7 +78,6 @@ def _backend_options(options: argparse.Namespace) -> "BackendOptions":
     from contract import BackendOptions
 
     return BackendOptions(
-        seed=options.seed,
         base_models=tuple(options.base_model),
         models=tuple(options.model),
         models_root=options.models_root,
@@ -98,6 +97,7 @@ def _serve(options: argparse.Namespace) -> int:
     from fake_server.settings import AuthSettings, Settings
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its start and its end are told by us
     settings = Settings(seed=options.seed, auth=AuthSettings(api_keys=tuple(options.api_key)))
     try:
         backend = find_backend(options.backend)

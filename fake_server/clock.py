@@ -4,10 +4,11 @@ Everything that waits or expires asks a `Clock`. Times are seconds since the epo
 """
 
 import asyncio
-import heapq
 import threading
 import time
+from bisect import bisect_left, insort
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Protocol
 
@@ -47,39 +48,54 @@ class VirtualClock:
         self._now = start
         self._order = count()
         self._calls: list[tuple[float, int, Callable[[], None]]] = []
-        self._cancelled: set[int] = set()
-        self._lock = threading.RLock()
+        """Those to come, in order."""
+        self._lock = threading.Lock()
+        """Held while the calls are read or changed."""
+        self._turn = threading.RLock()
+        """Held by the thread that advances; others wait, so that their seconds add up."""
 
     def now(self) -> float:
         """Seconds since the epoch, as far as this clock was moved."""
         return self._now
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Cancel:
-        """Call `callback`, on the thread that advances the clock, once the time is `when`."""
+        """Call `callback`, on the thread that advances the clock, once the time is `when`, now or later."""
+        number = next(self._order)
         with self._lock:
-            number = next(self._order)
-            heapq.heappush(self._calls, (when, number, callback))
-        return lambda: self._cancelled.add(number)
+            waits = when > self._now
+            if waits:
+                insort(self._calls, (when, number, callback))
+        if not waits:
+            callback()
+        return partial(self._cancel, when, number)
+
+    def _cancel(self, when: float, number: int) -> None:
+        with self._lock:
+            at = bisect_left(self._calls, (when, number))
+            if self._calls[at : at + 1] and self._calls[at][1] == number:
+                del self._calls[at]
 
     def advance(self, seconds: float) -> None:
         """Move the clock and make the calls that fall due, in order of their times.
+
+        A call may advance the clock itself.
 
         Raises:
             ValueError: if `seconds` is negative.
         """
         if seconds < 0:
             raise ValueError(f"seconds: expected 0 or more, got {seconds!r}")
-        end = self._now + seconds
-        while due := self._pop_until(end):
-            due()
-        self._now = end
+        with self._turn:
+            end = self._now + seconds
+            while due := self._pop_until(end):
+                due()
 
     def _pop_until(self, end: float) -> Callable[[], None] | None:
+        """The next call, with the clock at its time; None with the clock at `end`, where no call is left."""
         with self._lock:
-            while self._calls and self._calls[0][0] <= end:
-                when, number, callback = heapq.heappop(self._calls)
+            if self._calls and self._calls[0][0] <= end:
+                when, _, callback = self._calls.pop(0)
                 self._now = max(self._now, when)
-                if number not in self._cancelled:
-                    return callback
-                self._cancelled.discard(number)
+                return callback
+            self._now = max(self._now, end)
         return None

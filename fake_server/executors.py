@@ -1,6 +1,7 @@
 """Where work is computed: on the event loop, or on a thread that leaves it free."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
@@ -25,24 +26,27 @@ class Inline:
     """Runs jobs on the event loop, each as soon as the answer to its submission is on its way.
 
     For backends that take little time: while the client reads that answer, the work is done. Without a
-    running loop a job runs at once.
+    running loop a job runs at once. There may be several loops: whichever comes first runs what is there.
     """
 
     def __init__(self, lock: AbstractContextManager[object]) -> None:
         self._lock = lock
+        self._jobs: deque[Callable[[], None]] = deque()
 
     def submit(self, job: Callable[[], None]) -> None:
         """Run `job` after those before it, holding the lock."""
+        self._jobs.append(job)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self._run(job)
+            self._run()
         else:
-            loop.call_soon(self._run, job)
+            loop.call_soon(self._run)
 
-    def _run(self, job: Callable[[], None]) -> None:
+    def _run(self) -> None:
         with self._lock:
-            job()
+            while self._jobs:
+                self._jobs.popleft()()
 
     def close(self) -> None:
         """Nothing to do."""

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import ASGIApp
 
 from fake_server.app import for_tenant
+from fake_server.clock import Clock
 from fake_server.running import LiveServer
 from fake_server.service import Service
+from fake_server.settings import Settings
 from fake_server.tenants import PREFIX, Tenants
 
 if TYPE_CHECKING:
@@ -20,10 +22,26 @@ API_KEY = "tml-tinkerproof"
 class Fake:
     """A fresh, isolated world: its own sessions, models, checkpoints, ids and clock."""
 
-    def __init__(self, server: LiveServer, name: str) -> None:
+    def __init__(
+        self,
+        server: LiveServer,
+        name: str,
+        *,
+        settings: Settings | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.name = name
         self._server = server
         self._clients: list[Any] = []
+        self._tenants.add(name, settings, clock)
+
+    def __repr__(self) -> str:
+        return f"Fake({self.name!r} at {self.url})"
+
+    @property
+    def _tenants(self) -> Tenants:
+        tenants: Tenants = self._server.app.state.tenants
+        return tenants
 
     @property
     def url(self) -> str:
@@ -43,8 +61,7 @@ class Fake:
     @property
     def service(self) -> Service:
         """The world itself; hold `service.lock` while you change it."""
-        tenants: Tenants = self._server.app.state.tenants
-        return tenants.get(self.name)
+        return self._tenants.get(self.name)
 
     def env(self) -> dict[str, str]:
         """Environment variables for a client in another process."""
@@ -69,4 +86,4 @@ class Fake:
         for client in self._clients:
             if hasattr(client, "close"):
                 client.close("success").result()
-        self._server.app.state.tenants.drop(self.name)
+        self._tenants.drop(self.name)

@@ -58,6 +58,8 @@ class Future:
     outcome: Outcome | None = None
     released: bool = False
     """Whether the outcome shows."""
+    released_at: float = 0.0
+    """Since when."""
     queue_state: QueueState = "active"
     """What a poll says while the outcome does not show."""
     queue_state_reason: str | None = None
@@ -122,7 +124,11 @@ class FutureStore:
         self._lock = lock
         self._ttl_seconds = ttl_seconds
         self.delivery = delivery
-        self._futures: OrderedDict[str, Future] = OrderedDict()
+        self.ended = False
+        """Whether polls are answered at once, since the server stops."""
+        self._futures: dict[str, Future] = {}
+        self._released: OrderedDict[str, Future] = OrderedDict()
+        """Those that show, first released first."""
         self._dropped: OrderedDict[str, None] = OrderedDict()
         self._completions: dict[tuple[str, int], Completions] = {}
 
@@ -167,7 +173,7 @@ class FutureStore:
         raise NotFound(f"no future {request_id!r}; it was not submitted to this server")
 
     def _gone(self, request_id: str) -> str:
-        return f"future {request_id!r} is gone: it was acknowledged, or is older than {self._ttl_seconds:g} s"
+        return f"future {request_id!r} is gone: it was acknowledged, or there for {self._ttl_seconds:g} s"
 
     def run(self, job: Job) -> None:
         """Do the work and resolve the future with what comes of it, now or later. Never raises."""
@@ -234,6 +240,9 @@ class FutureStore:
 
     def _release(self, future: Future) -> None:
         future.released = True
+        future.released_at = self._clock.now()
+        if future.request_id in self._futures:
+            self._released[future.request_id] = future
         if future.seq_id is not None and future.operation == "asample":
             completions = self.completions(future.owner, future.seq_id // CLONE_BLOCK)
             completions.cursor += 1
@@ -259,14 +268,15 @@ class FutureStore:
 
     def _expire(self) -> None:
         oldest = self._clock.now() - self._ttl_seconds
-        while self._futures:
-            request_id, future = next(iter(self._futures.items()))
-            if future.created_at > oldest:
+        while self._released:
+            request_id, future = next(iter(self._released.items()))
+            if future.released_at > oldest:
                 return
             self._drop(request_id)
 
     def _drop(self, request_id: str) -> None:
         future = self._futures.pop(request_id)
+        self._released.pop(request_id, None)
         if future.cursor and future.seq_id is not None:
             self.completions(future.owner, future.seq_id // CLONE_BLOCK).events.pop(future.cursor, None)
         _wake(future.waiters)
@@ -274,10 +284,22 @@ class FutureStore:
         if len(self._dropped) > REMEMBERED_IDS:
             self._dropped.popitem(last=False)
 
+    def end_polls(self) -> None:
+        """Wake who waits, and let nobody wait from now on."""
+        with self._lock:
+            self.ended = True
+            for future in self._futures.values():
+                _wake(future.waiters)
+            for completions in self._completions.values():
+                _wake(completions.waiters)
+
     async def wait(
         self, waiters: list[Callable[[], None]], until: float, ready: Callable[[], object]
     ) -> None:
-        """Wait until `waiters` are woken or the clock shows `until`; not at all if it is `ready` by now."""
+        """Wait until `waiters` are woken or the clock shows `until`; not at all if it is `ready` by now.
+
+        Nor where polls are over.
+        """
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
 
@@ -285,7 +307,7 @@ class FutureStore:
             loop.call_soon_threadsafe(woken.set)
 
         waiters.append(wake)
-        if ready():  # another thread may have come between the caller's look and the line above
+        if ready() or self.ended:  # another thread may have come between the caller's look and the line above
             waiters.remove(wake)
             return
         cancel = self._clock.call_at(until, wake)

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from fake_server.clock import Clock
     from fake_server.fake import Fake
     from fake_server.running import LiveServer
+    from fake_server.settings import Settings
 
-__all__ = ["tinker_fake", "tinker_fake_server"]
+__all__ = ["tinker_clock", "tinker_fake", "tinker_fake_server", "tinker_settings"]
 
 
 @pytest.fixture(scope="session")
@@ -23,11 +25,33 @@ def tinker_fake_server() -> "Iterator[LiveServer]":
 
 
 @pytest.fixture
-def tinker_fake(tinker_fake_server: "LiveServer", request: pytest.FixtureRequest) -> "Iterator[Fake]":
+def tinker_settings() -> "Settings":
+    """The settings of `tinker_fake`: the defaults. Override it where a test wants others."""
+    from fake_server.settings import Settings
+
+    return Settings()
+
+
+@pytest.fixture
+def tinker_clock() -> "Clock":
+    """The clock of `tinker_fake`: the machine's. Override it to move the time by hand."""
+    from fake_server.clock import SystemClock
+
+    return SystemClock()
+
+
+@pytest.fixture
+def tinker_fake(
+    tinker_fake_server: "LiveServer",
+    tinker_settings: "Settings",
+    tinker_clock: "Clock",
+    request: pytest.FixtureRequest,
+) -> "Iterator[Fake]":
     """A fresh, isolated tenant of the live server: `.url`, `.env()`, `.asgi`, `.service_client()`."""
     from fake_server.fake import Fake
 
-    fake = Fake(tinker_fake_server, _tenant_of(request.node))
+    name = _tenant_of(request.node)
+    fake = Fake(tinker_fake_server, name, settings=tinker_settings, clock=tinker_clock)
     yield fake
     fake.close()
 

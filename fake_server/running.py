@@ -17,6 +17,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from contract import BackendFactory
+from fake_server.tenants import Tenants
 
 __all__ = ["LiveServer", "find_backend", "serve_forever"]
 
@@ -72,9 +73,10 @@ def url_of(sock: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that tells when it answers."""
+    """A uvicorn server that tells when it answers, and lets nobody poll while it stops."""
 
     def __init__(self, app: Starlette, on_ready: Callable[[], None]) -> None:
+        self._app = app
         super().__init__(
             uvicorn.Config(
                 app,
@@ -95,6 +97,13 @@ class _Server(uvicorn.Server):
         """Start, and tell."""
         await super().startup(sockets)
         self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer the polls that wait, then stop: uvicorn would cancel them, with 500 and a trace for each."""
+        tenants: Tenants | None = getattr(self._app.state, "tenants", None)
+        if tenants is not None:
+            tenants.end_polls()
+        await super().shutdown(sockets)
 
 
 def serve_forever(app: Starlette, sock: socket.socket, on_ready: Callable[[], None]) -> None:

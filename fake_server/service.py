@@ -105,7 +105,7 @@ class Service:
         """Held while state is read and changed: more than one thread may call."""
         self.futures = FutureStore(clock, settings.future_ttl_seconds, self.lock)
         self.lanes = Lanes(clock, self.futures, self._start, settings.gap_timeout_seconds)
-        self.usage = Usage()
+        self.usage = Usage(self.lock)
         self.audit: list[AuditLogEntry] = []
         self.revoked_keys: set[str] = set()
         self.copies: dict[str, str] = {}
@@ -288,7 +288,8 @@ class Service:
         )
 
     def close(self) -> None:
-        """Stop computing."""
+        """Answer who waits, and stop computing."""
+        self.futures.end_polls()
         self.executor.close()
         self.sampling_executor.close()
         self.backend.close()

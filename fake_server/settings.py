@@ -31,7 +31,7 @@ class Settings:
     long_poll_seconds: float = 30.0
     """Longest wait of a poll. Source: sdk 0.38.0 lib/session_futures_poller.py."""
     future_ttl_seconds: float = 3600.0
-    """How long a result can be fetched."""
+    """How long a result can be fetched, from when it shows."""
     gap_timeout_seconds: float = 60.0
     """How long operations wait for a missing number before them."""
     heartbeat_timeout_seconds: float = 300.0

@@ -2,12 +2,15 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
 from contract import BadRequest, TooManyRequests
+from fake_server.clock import Clock
 from fake_server.service import Service
+from fake_server.settings import Settings
 
-__all__ = ["DEFAULT", "Tenants"]
+__all__ = ["DEFAULT", "MakeService", "Tenants"]
 
 DEFAULT = "default"
 PREFIX = "/t/"
@@ -15,10 +18,18 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 MOST_TENANTS = 10_000
 
 
-class Tenants:
-    """All tenants of a server. They are made on first use."""
+class MakeService(Protocol):
+    """Makes a tenant."""
 
-    def __init__(self, make: Callable[[str], Service]) -> None:
+    def __call__(self, name: str, own: Settings | None = None, clock: Clock | None = None) -> Service:
+        """A new tenant, with settings and a clock of its own or the usual ones."""
+        ...
+
+
+class Tenants:
+    """All tenants of a server. They are made on first use, or by `add`."""
+
+    def __init__(self, make: MakeService) -> None:
         self._make = make
         self._services: dict[str, Service] = {}
         self._lock = threading.Lock()
@@ -31,21 +42,41 @@ class Tenants:
             TooManyRequests: if there are too many tenants.
         """
         service = self._services.get(name)
-        return service or self._new(name)
+        if service is not None:
+            return service
+        with self._lock:
+            return self._services.get(name) or self._new(name, None, None)
 
-    def _new(self, name: str) -> Service:
+    def add(self, name: str, settings: Settings | None = None, clock: Clock | None = None) -> Service:
+        """A new tenant with settings and a clock of its own; the server's where absent.
+
+        One that had the name is dropped: a client that lives on may have made it by a late request.
+
+        Raises:
+            BadRequest: if the name is not made of letters, digits, `.`, `_` and `-`.
+            TooManyRequests: if there are too many tenants.
+        """
+        with self._lock:
+            self.drop(name)
+            return self._new(name, settings, clock)
+
+    def _new(self, name: str, settings: Settings | None, clock: Clock | None) -> Service:
         if not NAME.match(name):
             raise BadRequest(f"tenant: expected 1 to 64 letters, digits, '.', '_' or '-', got {name!r}")
-        with self._lock:
-            if len(self._services) >= MOST_TENANTS:
-                raise TooManyRequests(f"tenant: expected at most {MOST_TENANTS}, got {name!r}; drop some")
-            return self._services.get(name) or self._services.setdefault(name, self._make(name))
+        if len(self._services) >= MOST_TENANTS:
+            raise TooManyRequests(f"tenant: expected at most {MOST_TENANTS}, got {name!r}; drop some")
+        return self._services.setdefault(name, self._make(name, settings, clock))
 
     def drop(self, name: str) -> None:
         """Forget a tenant and all it has; unknown names are ignored."""
         service = self._services.pop(name, None)
         if service is not None:
             service.close()
+
+    def end_polls(self) -> None:
+        """Answer every poll that waits, and those that come."""
+        for service in self:
+            service.futures.end_polls()
 
     def split(self, path: str) -> tuple[str, str, str]:
         """Tenant, prefix and the rest of a URL path."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple
 
 __all__ = ["Bucket", "Kind", "Usage"]
@@ -21,19 +22,22 @@ class Bucket(NamedTuple):
 
 
 class Usage:
-    """All counts of a tenant."""
+    """All counts of a tenant. Any thread may use it."""
 
-    __slots__ = ("_counts",)
+    __slots__ = ("_counts", "_lock")
 
-    def __init__(self) -> None:
+    def __init__(self, lock: AbstractContextManager[object]) -> None:
         self._counts: Counter[Bucket] = Counter()
+        self._lock = lock
 
     def add(self, now: float, kind: Kind, base_model: str, session_id: str, count: int) -> None:
         """Count `count` tokens or checkpoints."""
         if count:
-            self._counts[Bucket(int(now) // HOUR * HOUR, kind, base_model, session_id)] += count
+            with self._lock:
+                self._counts[Bucket(int(now) // HOUR * HOUR, kind, base_model, session_id)] += count
 
     def between(self, start: float, end: float) -> Iterator[tuple[Bucket, int]]:
         """Counts of the hours from `start` up to `end`, by hour and then largest first."""
-        chosen = [(b, n) for b, n in self._counts.items() if start <= b.hour < end]
+        with self._lock:
+            chosen = [(b, n) for b, n in self._counts.items() if start <= b.hour < end]
         return iter(sorted(chosen, key=lambda row: (row[0].hour, -row[1], row[0])))

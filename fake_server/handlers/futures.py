@@ -26,7 +26,7 @@ async def retrieve_future(
     service = call.service
     end = service.clock.now() + service.settings.long_poll_seconds
     while not (future := _find(service, request.request_id)).released:
-        if service.clock.now() >= end:
+        if service.clock.now() >= end or service.futures.ended:
             return TryAgainResponse(
                 request_id=future.request_id,
                 queue_state=future.queue_state,
@@ -74,7 +74,7 @@ async def retrieve_futures(call: Call, request: FuturesRetrieveRequest) -> Futur
     if request.timeout is not None:
         patience = min(patience, _checked(request.timeout))
     end = service.clock.now() + patience
-    while not completions.events and service.clock.now() < end:
+    while not completions.events and service.clock.now() < end and not service.futures.ended:
         await service.futures.wait(completions.waiters, end, lambda: completions.events)
     with service.lock:
         events = list(completions.events.items())

@@ -26,7 +26,7 @@ def test_every_operation_is_bound_once():
 @pytest.mark.sdk
 def test_the_readmes_test_passes(pytester):
     tests = [block for block in BLOCKS if "def test_" in block]
-    pytester.makepyfile("\n".join(tests))
+    pytester.makepyfile(**{f"test_{number}": block for number, block in enumerate(tests)})
 
     result = pytester.runpytest_subprocess("-q")
 

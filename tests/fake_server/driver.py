@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Message
@@ -71,10 +71,13 @@ class Driver:
     def __init__(
         self, settings: Settings | None = None, prefix: str = "", app: ASGIApp | None = None
     ) -> None:
-        self.clock = VirtualClock()
-        self.app = app or create_app(open_scripted, settings, clock=self.clock)
+        self.app = app or create_app(open_scripted, settings, clocks=VirtualClock)
         self.prefix = prefix
         self.headers = dict(KEY)
+
+    @property
+    def clock(self) -> VirtualClock:
+        return cast("VirtualClock", self.service.clock)
 
     @property
     def service(self) -> Service:

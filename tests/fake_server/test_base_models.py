@@ -29,8 +29,7 @@ class Chosen(ScriptedBackend):
 
 @pytest.fixture
 def driver() -> Driver:
-    clock = VirtualClock()
-    return Driver(app=create_app(lambda options: Chosen(BackendOptions()), clock=clock))
+    return Driver(app=create_app(lambda options: Chosen(BackendOptions()), clocks=VirtualClock))
 
 
 def create(driver: Driver, name: str | None) -> tuple[int, str]:

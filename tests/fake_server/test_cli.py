@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 import pytest
 
 from fake_server.cli import main
+from tests.fake_server.driver import PICO
 from tests.fake_server.offers import offer_backend
 
 COMMAND = [sys.executable, "-m", "fake_server.cli"]
@@ -52,6 +54,48 @@ def test_a_signal_ends_the_server_cleanly(sent):
     assert (process.returncode, rest) == (0, "")
     assert "serving scripted on http://127.0.0.1:" in log
     assert "Traceback" not in log
+
+
+def held_poll(url: str) -> socket.socket:
+    """A poll of an operation that waits for the one before it; its server has taken it."""
+    session = sent(url, "create_session", tags=[], user_metadata={}, sdk_version="0.38.0")["session_id"]
+    sent(url, "create_model", session_id=session, model_seq_id=0, base_model=PICO, lora_config={"rank": 2})
+    model = f"{session}:train:0"
+    future = sent(url, "optim_step", model_id=model, seq_id=2, adam_params={"learning_rate": 0.1})
+    body = json.dumps(future).encode()
+    poll = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
+    poll.sendall(
+        b"POST /api/v1/retrieve_future HTTP/1.1\r\nHost: x\r\nX-API-Key: tml-x\r\n"
+        b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    )
+    for _ in range(3):
+        fetch(f"{url}/api/v1/healthz")
+    return poll
+
+
+def sent(url: str, operation: str, **body: object) -> dict[str, object]:
+    request = urllib.request.Request(
+        f"{url}/api/v1/{operation}",
+        data=json.dumps(body).encode(),
+        headers={"X-API-Key": "tml-x", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as reply:
+        return json.load(reply)
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_polls_that_wait_are_answered_before_the_server_ends(by):
+    with serving() as (process, line):
+        polls = [held_poll(line.strip()) for _ in range(3)]
+        process.send_signal(by)
+        answers = [poll.makefile("rb").read() for poll in polls]
+        _, log = process.communicate(timeout=10)
+        for poll in polls:
+            poll.close()
+
+    assert [answer[:12] for answer in answers] == [b"HTTP/1.1 408"] * 3
+    assert process.returncode == 0
+    assert [text.partition(" ")[0] for text in log.splitlines()] == ["serving", "stopped"]
 
 
 def test_the_options_reach_the_server():

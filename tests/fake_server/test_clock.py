@@ -1,7 +1,9 @@
 """Clocks tell the time and call back; the virtual one moves only when it is moved."""
 
 import asyncio
+import threading
 import time
+import weakref
 
 import pytest
 
@@ -74,6 +76,75 @@ def test_a_call_may_ask_for_another_call():
     clock.advance(5)
 
     assert seen == [2.0]
+
+
+def test_a_call_for_a_time_that_has_come_is_made_at_once():
+    clock = VirtualClock(start=10.0)
+    seen: list[str] = []
+
+    clock.call_at(9.0, lambda: seen.append("past"))()
+    clock.call_at(10.0, lambda: seen.append("now"))
+
+    assert seen == ["past", "now"]
+
+
+def test_cancelled_calls_are_forgotten():
+    clock = VirtualClock()
+    call = Call()
+    gone = weakref.ref(call)
+
+    cancel = clock.call_at(clock.now() + 1, call)
+    del call
+    cancel()
+    cancel()
+
+    assert gone() is None
+
+
+class Call:
+    def __call__(self) -> None:
+        raise AssertionError("expected no call, got one")
+
+
+def test_a_call_that_was_made_can_no_longer_be_cancelled():
+    clock = VirtualClock(start=0.0)
+    seen: list[str] = []
+    cancel = clock.call_at(1, lambda: seen.append("first"))
+    clock.advance(1)
+    clock.call_at(1.5, lambda: seen.append("second"))
+
+    cancel()
+    clock.advance(1)
+
+    assert seen == ["first", "second"]
+
+
+def test_a_call_may_advance_the_clock():
+    clock = VirtualClock(start=0.0)
+    seen: list[float] = []
+    clock.call_at(10, lambda: clock.advance(100))
+    clock.call_at(20, lambda: seen.append(clock.now()))
+
+    clock.advance(30)
+
+    assert (seen, clock.now()) == ([20.0], 110.0)
+
+
+def test_threads_that_advance_add_up():
+    clock = VirtualClock(start=0.0)
+    inside, go_on = threading.Event(), threading.Event()
+    clock.call_at(5, lambda: (inside.set(), go_on.wait(10)))
+    first = threading.Thread(target=clock.advance, args=[10])
+    second = threading.Thread(target=clock.advance, args=[10])
+
+    first.start()
+    inside.wait(10)
+    second.start()
+    go_on.set()
+    first.join()
+    second.join()
+
+    assert clock.now() == 20.0
 
 
 def test_time_does_not_run_backwards():

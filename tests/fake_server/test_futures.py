@@ -1,5 +1,7 @@
 """Futures: polled until they show, kept until acknowledged or expired, replayed once."""
 
+import asyncio
+
 import pytest
 
 from contract import RequestErrorCategory
@@ -96,18 +98,51 @@ def test_only_so_many_dropped_ids_are_remembered(driver, monkeypatch):
     assert REMEMBERED_IDS > 1
 
 
-def test_a_poll_that_waits_hears_that_its_future_expired():
-    driver = Driver(Settings(future_ttl_seconds=10))
+def test_the_life_of_a_result_counts_from_when_it_shows(driver):
     model = driver.model()
+    hold(driver)
+    request_id = driver.answer("optim_step", driver.step(model, 1))["request_id"]
+    driver.clock.advance(10 * 3600)
+    driver.service.futures.release(driver.service.futures.get(request_id))
+
+    driver.clock.advance(3599)
+    assert driver.poll(request_id).status == 200
+    driver.clock.advance(1)
+    assert driver.poll(request_id).status == 410
+
+
+def test_results_that_show_first_are_gone_first(driver):
+    first, second = driver.model(), driver.model()
+    waiting = driver.answer("optim_step", driver.step(first, 2))["request_id"]
+    done = driver.answer("optim_step", driver.step(second, 1))["request_id"]
+    driver.clock.advance(50)
+    driver.answer("optim_step", driver.step(first, 1))
+
+    driver.clock.advance(3550)
+
+    assert [driver.poll(request_id).status for request_id in (waiting, done)] == [200, 410]
+
+
+def test_nobody_waits_for_polls_that_are_over(driver):
+    model, sampler = driver.model(), driver.sampler(driver.session())
     request_id = driver.answer("optim_step", driver.step(model, 2))["request_id"]
+    target = {"sampling_session_id": sampler, "cloned_sampler_id": 0}
+    many = {"target": {**target, "type": "sampling_session"}, "prev_cursor": 0, "retrieved_request_ids": []}
 
-    def expire() -> None:
-        driver.clock.advance(10)
-        driver.service.futures.completions("x", 0)
-        with pytest.raises(Exception, match="no future 'other'"):
-            driver.service.futures.get("other")
+    async def both():
+        polls = [
+            asyncio.create_task(driver.send("POST", "retrieve_future", {"request_id": request_id})),
+            asyncio.create_task(driver.send("POST", "retrieve_futures", many)),
+        ]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not any(poll.done() for poll in polls)
+        driver.app.state.tenants.end_polls()
+        return [await poll for poll in polls]
 
-    assert driver.poll_while(request_id, expire).status == 410
+    one, batch = asyncio.run(both())
+    assert (one.status, batch.status, batch.json["completions"]) == (408, 200, [])
+    assert driver.poll(request_id).status == 408
 
 
 def test_a_replay_gets_the_first_future_and_runs_once(driver):
@@ -193,8 +228,6 @@ def test_a_sample_that_expired_is_forgotten_by_its_samplers_completions(driver):
 
 
 def test_what_is_ready_is_not_waited_for(driver):
-    import asyncio
-
     waiters = []
     asyncio.run(driver.service.futures.wait(waiters, driver.clock.now() + 1, lambda: True))
 

@@ -4,17 +4,24 @@ import asyncio
 import json
 import socket
 import sys
+import threading
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from contract import BackendOptions
 from fake_server.app import create_app
+from fake_server.clock import VirtualClock
 from fake_server.fake import API_KEY, Fake
 from fake_server.running import LiveServer, bound_socket, find_backend
 from fake_server.scripted import open_scripted
+from fake_server.settings import Settings
 from tests.fake_server.driver import Driver, exchange
 from tests.fake_server.offers import offer_backend
 
@@ -90,6 +97,67 @@ def test_a_fake_is_one_tenant_by_url_and_in_process(tinker_fake):
     reply = asyncio.run(exchange(tinker_fake.asgi, "GET", "/api/v1/sessions", [b""], headers))
     assert reply.json == {"sessions": [session]}
     assert [record.session_id for record in tinker_fake.service.store.sessions] == [session]
+
+
+def test_a_fake_says_who_and_where_it_is(tinker_fake):
+    assert repr(tinker_fake) == f"Fake({tinker_fake.name!r} at {tinker_fake.url})"
+
+
+def test_every_tenant_has_a_clock_of_its_own():
+    tenants = create_app(open_scripted, clocks=VirtualClock).state.tenants
+    tenants.get("a").clock.advance(60)
+
+    assert tenants.get("a").clock.now() == tenants.get("b").clock.now() + 60
+
+
+def test_the_seed_is_the_settings():
+    seeds = []
+
+    def watch(options):
+        seeds.append(options.seed)
+        return open_scripted(options)
+
+    app = create_app(watch, Settings(seed=7), options=BackendOptions(base_models=("a/b",)))
+    app.state.tenants.add("x", Settings(seed=8))
+
+    assert seeds == [7, 8]
+    with pytest.raises(ValueError, match=r"options\.seed: expected 7, as settings.seed has, got 3"):
+        create_app(watch, Settings(seed=7), options=BackendOptions(seed=3))
+
+
+def test_polls_that_wait_are_answered_before_the_server_stops(caplog):
+    held = threading.Event()
+
+    class Watched(VirtualClock):
+        def call_at(self, when, callback):
+            held.set()
+            return super().call_at(when, callback)
+
+    driver = Driver(app=create_app(open_scripted, clocks=Watched))
+    request_id = driver.answer("optim_step", driver.step(driver.model(), 2))["request_id"]
+    server = LiveServer(driver.app).start()
+    poll = urllib.request.Request(
+        f"{server.url}/api/v1/retrieve_future",
+        data=json.dumps({"request_id": request_id}).encode(),
+        headers={"X-API-Key": API_KEY, "Content-Type": "application/json"},
+    )
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(urllib.request.urlopen, poll)
+        assert held.wait(10)
+        server.stop()
+
+        with pytest.raises(urllib.error.HTTPError, match="408") as answer:
+            waiting.result()
+    answer.value.close()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_any_app_can_be_served():
+    async def hello(request: Request) -> Response:
+        return Response("hello")
+
+    with LiveServer(Starlette(routes=[Route("/", hello)])) as server:
+        assert urllib.request.urlopen(server.url).read() == b"hello"
 
 
 def test_the_environment_points_a_client_at_the_fake(tinker_fake):

@@ -1,5 +1,6 @@
 """Ids, executors, usage, tables of records and tenants."""
 
+import asyncio
 import threading
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from contract import BackendOptions, BadRequest, ImageChunk, ModelInput, NotFound, TooManyRequests
 from fake_server import store as store_module
 from fake_server import tenants as tenants_module
-from fake_server.clock import VirtualClock
+from fake_server.clock import Clock, VirtualClock
 from fake_server.executors import Inline, Worker
 from fake_server.handlers.numbers import known_length
 from fake_server.ids import Ids
@@ -47,6 +48,36 @@ def test_an_inline_job_runs_at_once_where_there_is_no_event_loop():
     assert seen == [threading.current_thread()]
 
 
+def test_jobs_of_several_event_loops_run_in_the_order_they_came():
+    executor, seen = Inline(threading.RLock()), []
+
+    async def late() -> None:
+        executor.submit(lambda: seen.append("second"))
+
+    async def early() -> None:
+        executor.submit(lambda: seen.append("first"))
+        other = threading.Thread(target=asyncio.run, args=[late()])
+        other.start()
+        other.join()
+        executor.submit(lambda: seen.append("third"))
+
+    asyncio.run(early())
+    assert seen == ["first", "second", "third"]
+
+
+def test_a_job_without_an_event_loop_does_not_overtake_one_with():
+    executor, seen = Inline(threading.RLock()), []
+
+    async def early() -> None:
+        executor.submit(lambda: seen.append("first"))
+        other = threading.Thread(target=executor.submit, args=[lambda: seen.append("second")])
+        other.start()
+        other.join()
+
+    asyncio.run(early())
+    assert seen == ["first", "second"]
+
+
 def test_a_worker_runs_jobs_in_order_on_another_thread():
     worker, seen = Worker("test"), []
     for number in range(5):
@@ -71,7 +102,7 @@ def test_a_worker_that_was_closed_takes_nothing_more():
 
 
 def test_usage_is_counted_by_hour_and_listed_largest_first():
-    usage = Usage()
+    usage = Usage(threading.Lock())
     usage.add(3600.0, "training", "m", "s", 10)
     usage.add(3601.0, "training", "m", "s", 5)
     usage.add(3602.0, "sampling_sample", "m", "s", 99)
@@ -104,8 +135,9 @@ def test_an_id_is_given_only_once():
 
 
 def make_tenants() -> Tenants:
-    def make(name: str) -> Service:
-        return Service(name, Settings(), open_scripted(BackendOptions()), VirtualClock())
+    def make(name: str, own: Settings | None = None, clock: Clock | None = None) -> Service:
+        backend = open_scripted(BackendOptions())
+        return Service(name, own or Settings(), backend, clock or VirtualClock())
 
     return Tenants(make)
 
@@ -129,6 +161,26 @@ def test_a_tenant_is_made_once_and_can_be_dropped():
     assert [service.name for service in tenants] == ["a"]
     tenants.close()
     assert len(tenants) == 0
+
+
+def test_a_tenant_that_is_added_takes_the_place_of_one_of_its_name():
+    tenants = make_tenants()
+    first = tenants.get("a")
+
+    second = tenants.add("a")
+
+    assert tenants.get("a") is second is not first
+    assert first.futures.ended
+
+
+def test_a_tenant_may_have_settings_and_a_clock_of_its_own():
+    tenants, settings, clock = make_tenants(), Settings(seed=5), VirtualClock(start=1.0)
+
+    service = tenants.add("a", settings, clock)
+
+    assert service is tenants.get("a")
+    assert (service.settings, service.clock) == (settings, clock)
+    assert tenants.get("b").settings == Settings()
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "x" * 65, "ü"])
