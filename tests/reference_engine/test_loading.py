@@ -1,12 +1,16 @@
 import json
 import re
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from reference_engine.loading import load_weights, read_config
+from reference_engine.catalog import PICO
+from reference_engine.loading import load_model, load_weights, read_config
 from reference_engine.shapes import weight_shapes
 from reference_engine.weight_files import INDEX
 from tests.reference_engine.families import VARIANTS
@@ -161,3 +165,26 @@ def test_an_index_without_files_is_refused(saved, tmp_path):
 
     with pytest.raises(ValueError, match="expected weight_map to name files, got none"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "got"), [("", "got none"), ("no", "got no such folder")])
+def test_a_folder_without_a_model_is_named(tmp_path, name, got):
+    with pytest.raises(FileNotFoundError, match=f"expected a folder with config.json, .*, {got}; is it the"):
+        read_config(tmp_path / name)
+
+
+def test_the_built_in_model_is_loaded_in_less_than_a_second():
+    start = time.perf_counter()
+    model = load_model(PICO, torch.float32)
+
+    assert time.perf_counter() - start < 1
+    assert model.tokenizer.decode(model.tokenizer.encode("Hello.")) == "Hello."
+    assert model.config.end_of_text_ids
+
+
+def test_loading_imports_neither_transformers_nor_gguf():
+    slow = {"gguf", "peft", "transformers"}
+    code = f"import sys, reference_engine.loading; print({slow} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "set()\n"
