@@ -8,7 +8,7 @@ from contract import split_base_model
 from reference_engine.folders import CONFIG
 from reference_engine.weight_files import gguf_file
 
-__all__ = ["BUILT_IN", "Catalog", "CatalogEntry"]
+__all__ = ["BUILT_IN", "PICO", "Catalog", "CatalogEntry"]
 
 BUILT_IN = "tinkerproof/pico"
 PICO = Path(__file__).parent / "pico"
