@@ -14,8 +14,10 @@ from contract import (
     Backend,
     BadRequest,
     BaseModelInfo,
+    Forbidden,
     FutureResult,
     GetServerCapabilitiesResponse,
+    NotFound,
     SessionActive,
     SessionCancelled,
     SessionStatus,
@@ -199,10 +201,13 @@ class Service:
         """A session that is still open; asking counts as a sign of life.
 
         Raises:
-            NotFound: if there is none of that id.
+            Forbidden: if there is none of that id, in the service's words.
             BadRequest: if it has ended.
         """
-        session = self.store.sessions.get(session_id)
+        try:
+            session = self.store.sessions.get(session_id)
+        except NotFound as error:
+            raise Forbidden(f"Invalid session_id: {error}") from None
         status = self.status_of(session)
         if not isinstance(status, SessionActive):
             self.fail_held(session_id)

@@ -98,7 +98,9 @@ def asample(call: Call, request: SampleRequest) -> Submission[SampleResponse]:
     sequences = [f"{request_id}:{number}" for number in range(request.num_samples)]
 
     def admit() -> None:
-        service.session(find_sampler().session_id)
+        sampler = find_sampler()
+        service.session(sampler.session_id)
+        _check_context(service, sampler, request)
 
     def work() -> SampleResponse | Future[SampleResponse]:
         with service.lock:
@@ -115,6 +117,20 @@ def asample(call: Call, request: SampleRequest) -> Submission[SampleResponse]:
         on_result=lambda response: _count(service, find_sampler(), request, response),
         sample_sequence_ids=sequences,
     )
+
+
+def _check_context(service: Service, sampler: SamplerRecord, request: SampleRequest) -> None:
+    """Refuse what the model cannot hold.
+
+    Raises:
+        BadRequest: in the service's words.
+    """
+    length, wanted = known_length(request.prompt), request.sampling_params.max_tokens or 0
+    limit = service.base_model(sampler.base_model).max_context_length
+    if length + wanted > limit:
+        raise BadRequest(
+            f"Prompt length plus max_tokens exceeds the model's context window: {length} + {wanted} > {limit}"
+        )
 
 
 def _addressed(call: Call, request: SampleRequest) -> tuple[str, Callable[[], SamplerRecord]]:

@@ -120,6 +120,19 @@ def test_a_sample_that_cannot_be_is_refused(driver, sampler, fields, words):
     assert words.replace("\\", "") in reply.json["detail"]
 
 
+def test_a_sample_that_does_not_fit_into_the_context_is_refused_at_once(driver):
+    sampler = driver.sampler(driver.session(), base_model=f"{PICO}:peft:64")
+    fits = driver.sample(sampler, 0, sampling_params={"max_tokens": 62})
+    before = len(list(driver.service.futures))
+
+    reply = driver.post("asample", driver.sample(sampler, 0, sampling_params={"max_tokens": 63}))
+
+    words = "Prompt length plus max_tokens exceeds the model's context window: 2 + 63 > 64"
+    assert (reply.status, reply.json["detail"]) == (400, words)
+    assert len(list(driver.service.futures)) == before
+    assert driver.result("asample", fits)["sequences"]
+
+
 def test_an_unnamed_save_opens_a_sampler_that_keeps_its_weights(driver):
     session = driver.session()
     model = driver.model(session)

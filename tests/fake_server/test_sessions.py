@@ -38,6 +38,21 @@ def test_a_heartbeat_of_an_unknown_session_is_not_found(driver):
     assert driver.post("session_heartbeat", {"session_id": "nope"}).status == 404
 
 
+@pytest.mark.parametrize(
+    ("operation", "fields"),
+    [
+        ("create_model", {"model_seq_id": 0, "base_model": "tinkerproof/pico"}),
+        ("load_weights", {"model_seq_id": 0, "path": "tinker://a/weights/b", "optimizer": False}),
+        ("create_sampling_session", {"sampling_session_seq_id": 0, "base_model": "tinkerproof/pico"}),
+    ],
+)
+def test_operations_in_a_session_that_never_was_are_forbidden(driver, operation, fields):
+    reply = driver.post(operation, {"session_id": "nope", **fields})
+
+    assert reply.status == 403
+    assert reply.json["detail"] == "Invalid session_id: no session 'nope'; this server has none"
+
+
 def test_a_finished_session_takes_no_more_operations(driver):
     session = driver.session()
     model = driver.model(session)

@@ -95,7 +95,7 @@ def test_a_failure_of_the_server_is_told_by_its_category(tinker_fake, training, 
 
 def test_a_sample_that_cannot_be_is_not_repeated(seen, sampling):
     params = types.SamplingParams(max_tokens=5000)
-    with pytest.raises(tinker.RequestFailedError, match="exceeds the model's context window"):
+    with pytest.raises(tinker.BadRequestError, match="exceeds the model's context window"):
         sampling.sample(types.ModelInput.from_ints([1]), 1, params).result()
 
     assert [exchange.operation for exchange in seen].count("asample") == 1

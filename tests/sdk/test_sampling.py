@@ -158,8 +158,8 @@ def test_the_old_names_of_coroutines_still_sample(sampling: tinker.SamplingClien
     assert (len(answer.sequences), len(scores), base_model) == (1, 5, PICO)
 
 
-def test_a_prompt_beyond_the_context_fails_as_a_mistake_of_the_user(sampling: tinker.SamplingClient) -> None:
-    with pytest.raises(tinker.RequestFailedError, match="4096"):
+def test_a_prompt_beyond_the_context_is_refused_at_once(sampling: tinker.SamplingClient) -> None:
+    with pytest.raises(tinker.BadRequestError, match=r"context window: 5000 \+ 1 > 4096"):
         sampling.sample(prompt(*[1] * 5000), 1, ONE).result()
 
 
