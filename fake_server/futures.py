@@ -210,10 +210,14 @@ class FutureStore:
             return RequestFailedResponse(error=error.detail, category=RequestErrorCategory.User)
         except Exception:
             log.exception("%s failed, request %s", future.operation, future.request_id)
-            return RequestFailedResponse(
-                error=f"internal error, request {future.request_id}; the server's log has the details",
-                category=RequestErrorCategory.Server,
-            )
+            return _bug(future)
+
+    def spoil(self, future: Future) -> None:
+        """Turn an outcome that could not be written into a failure of the server; log the exception."""
+        log.exception("%s could not be written, request %s", future.operation, future.request_id)
+        with self._lock:
+            future.outcome = _bug(future)
+            future.payloads.clear()
 
     def cancel(self, future: Future) -> None:
         """Fail a future that its client takes back, and stop its work; an outcome that is there stays."""
@@ -316,6 +320,13 @@ class FutureStore:
         finally:
             cancel()
             waiters.remove(wake)
+
+
+def _bug(future: Future) -> RequestFailedResponse:
+    return RequestFailedResponse(
+        error=f"internal error, request {future.request_id}; the server's log has the details",
+        category=RequestErrorCategory.Server,
+    )
 
 
 def _wake(waiters: list[Callable[[], None]]) -> None:

@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from contract import (
-    ApiError,
     AuditLogEntry,
     Backend,
     BadRequest,
     BaseModelInfo,
+    CopyWeightsRequest,
     Forbidden,
     FutureResult,
     GetServerCapabilitiesResponse,
@@ -110,8 +110,8 @@ class Service:
         self.usage = Usage(self.lock)
         self.audit: list[AuditLogEntry] = []
         self.revoked_keys: set[str] = set()
-        self.copies: dict[str, str] = {}
-        """Paths of copied checkpoints by idempotency key."""
+        self.copies: dict[str, tuple[CopyWeightsRequest, str]] = {}
+        """By idempotency key, the requests for copies and the paths that they were given."""
         self.observers: list[Callable[[Exchange], None]] = []
         self.executor: Executor = Worker("training") if backend.concurrent else Inline(self.lock)
         self.sampling_executor: Executor = Worker("sampling") if backend.concurrent else self.executor
@@ -147,7 +147,7 @@ class Service:
                 self._queue(job, submission.seq_id)
             else:
                 self._start(job)
-        except ApiError:
+        except Exception:
             self.futures.discard(future)
             raise
         return future

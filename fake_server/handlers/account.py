@@ -46,7 +46,7 @@ def get_audit_log(call: Call, request: AuditLogRequest) -> AuditLogResponse:
 def get_billing_usage(call: Call, request: GetBillingUsageRequest) -> BillingUsageResponse:
     """Usage by hour. Nothing here costs anything, so there are no prices."""
     start, end = _hour("starting_on", request.starting_on), _hour("ending_before", request.ending_before)
-    if not start < end <= start + LONGEST_WINDOW:
+    if not timedelta(0) < end - start <= LONGEST_WINDOW:
         raise BadRequest(
             f"ending_before: expected up to 14 days after {start.isoformat()}, got {end.isoformat()}"
         )
@@ -72,7 +72,10 @@ def get_billing_usage(call: Call, request: GetBillingUsageRequest) -> BillingUsa
 
 
 def _hour(field: str, moment: datetime) -> datetime:
-    moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    try:
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise BadRequest(f"{field}: expected a time that UTC can tell, got {moment.isoformat()}") from None
     if moment.timestamp() % HOUR:
         raise BadRequest(f"{field}: expected a whole hour in UTC, got {moment.isoformat()}")
     return moment

@@ -12,9 +12,12 @@ from fake_server.store import ModelRecord
 def copy_weights(call: Call, request: CopyWeightsRequest) -> CopyWeightsResponse:
     """Copy a checkpoint to a training run of its own; a repeat with the same key is a replay."""
     service = call.service
-    done = service.copies.get(call.idempotency_key or "")
-    if done is not None:
-        return CopyWeightsResponse(tinker_path=done)
+    key = call.idempotency_key
+    if key in service.copies:
+        earlier, path = service.copies[key]
+        if earlier != request:
+            raise BadRequest("header X-Idempotency-Key: expected a new key, or a replay of the same copy")
+        return CopyWeightsResponse(tinker_path=path)
     source = service.checkpoint(request.source_path)
     expires_at = expiry(service, request.ttl_seconds)
     session_id, run_id = _destination(service, request)
@@ -43,21 +46,22 @@ def copy_weights(call: Call, request: CopyWeightsRequest) -> CopyWeightsResponse
     )
     service.store.checkpoints.put(copy.path, copy)
     service.note("checkpoint_copy", tinker_path=copy.path, source=source.path)
-    if call.idempotency_key:
-        service.copies[call.idempotency_key] = copy.path
+    service.usage.add(copy.created_at, "checkpoint", copy.base_model, copy.session_id, 1)
+    if key:
+        service.copies[key] = request, copy.path
     return CopyWeightsResponse(tinker_path=copy.path)
 
 
 def _destination(service: Service, request: CopyWeightsRequest) -> tuple[str, str]:
     """Session and training run of a copy."""
-    if request.session_id is not None and request.model_seq_id is not None:
-        if request.model_seq_id < 0:
-            raise Unprocessable(f"model_seq_id: expected 0 or more, got {request.model_seq_id}")
-        session = service.session(request.session_id)
-        return session.session_id, model_id_of(session.session_id, request.model_seq_id)
-    if request.destination_project_id is None:
-        raise BadRequest(
-            "copy_weights: expected destination_project_id, or session_id and model_seq_id, got none"
-        )
-    session = service.open_implicit_session(project_id=request.destination_project_id)
-    return session.session_id, model_id_of(session.session_id, 0)
+    match (request.session_id, request.model_seq_id, request.destination_project_id or None):
+        case (None, None, str(project)):
+            session = service.open_implicit_session(project_id=project)
+            return session.session_id, model_id_of(session.session_id, 0)
+        case (str(session_id), int(number), None):
+            if number < 0:
+                raise Unprocessable(f"model_seq_id: expected 0 or more, got {number}")
+            return service.session(session_id).session_id, model_id_of(session_id, number)
+    raise BadRequest(
+        "copy_weights: expected destination_project_id, or session_id and model_seq_id, got none or a mix"
+    )

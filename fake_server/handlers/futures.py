@@ -11,9 +11,11 @@ from contract import (
     FutureRetrieveRequest,
     FuturesRetrieveRequest,
     FuturesRetrieveResponse,
+    Gone,
     TryAgainResponse,
     Unprocessable,
 )
+from contract.codec import JSON, PROTOBUF
 from fake_server.futures import Future
 from fake_server.service import Call, Service
 from fake_server.wire import Answer, result_media_type
@@ -50,12 +52,24 @@ def _find(service: Service, request_id: str) -> Future:
 
 
 def _outcome(call: Call, future: Future, *, metadata_only: bool) -> Answer | FutureMetadata:
-    assert future.outcome is not None
-    media_type = result_media_type(future.outcome, call.accept)
-    payload = future.payload(media_type)
+    payload, media_type = _payload(call.service, future, call.accept)
     if metadata_only and len(payload) > call.service.settings.inline_result_bytes:
         return FutureMetadata(response_payload_size=len(payload))
     return Answer(200, payload, media_type)
+
+
+def _payload(service: Service, future: Future, accept: str) -> tuple[bytes, str]:
+    """An outcome as bytes, and their type.
+
+    One that cannot be written becomes a failure: clients would poll again at once after 500, for ever.
+    """
+    assert future.outcome is not None
+    media_type = result_media_type(future.outcome, accept)
+    try:
+        return future.payload(media_type), media_type
+    except Exception:
+        service.futures.spoil(future)
+        return future.payload(JSON), JSON
 
 
 async def retrieve_futures(call: Call, request: FuturesRetrieveRequest) -> FuturesRetrieveResponse:
@@ -64,6 +78,10 @@ async def retrieve_futures(call: Call, request: FuturesRetrieveRequest) -> Futur
     The cursor acknowledges: what it covers is forgotten, and the named results are dropped.
     """
     service, target = call.service, request.target
+    numbers = {"prev_cursor": request.prev_cursor, "cloned_sampler_id": target.cloned_sampler_id}
+    for name, number in numbers.items():
+        if number < 0:
+            raise Unprocessable(f"{name}: expected 0 or more, got {number}")
     with service.lock:
         service.store.samplers.get(target.sampling_session_id)
         service.futures.forget(target.sampling_session_id, request.retrieved_request_ids)
@@ -79,7 +97,8 @@ async def retrieve_futures(call: Call, request: FuturesRetrieveRequest) -> Futur
     with service.lock:
         events = list(completions.events.items())
     cursor = events[-1][0] if events else max(completions.cursor, request.prev_cursor)
-    return FuturesRetrieveResponse(completions=[_completion(f) for _, f in events], cursor=cursor)
+    completed = [_completion(service, future) for _, future in events]
+    return FuturesRetrieveResponse(completions=completed, cursor=cursor)
 
 
 def _checked(timeout: float) -> float:
@@ -88,18 +107,20 @@ def _checked(timeout: float) -> float:
     return timeout
 
 
-def _completion(future: Future) -> FutureFinished | FutureFailed:
+def _completion(service: Service, future: Future) -> FutureFinished | FutureFailed:
+    payload, _ = _payload(service, future, PROTOBUF)
     if future.failed:
         return FutureFailed(request_id=future.request_id)
-    assert future.outcome is not None
-    size = len(future.payload(result_media_type(future.outcome, "application/x-protobuf")))
-    return FutureFinished(request_id=future.request_id, response_payload_uncompressed_size=size)
+    return FutureFinished(request_id=future.request_id, response_payload_uncompressed_size=len(payload))
 
 
 def cancel_future(call: Call, request: CancelFutureRequest) -> None:
-    """Stop a sample; one that is done, gone or unknown is left as it is."""
+    """Stop a sample; one that is done or gone is left as it is."""
     service = call.service
-    future = service.futures.get(request.request_id)
+    try:
+        future = service.futures.get(request.request_id)
+    except Gone:
+        return
     if future.operation != "asample":
         raise BadRequest(f"request_id: expected a sample, got {future.operation} {request.request_id!r}")
     service.futures.cancel(future)

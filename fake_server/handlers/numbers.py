@@ -9,6 +9,8 @@ from contract import BadRequest, FutureResult, ModelInput, Unprocessable
 from fake_server.service import Call, Service, Submission
 
 R = TypeVar("R", bound=FutureResult)
+SEQ_ID_LIMIT = 2**63
+"""Clones count up to 1e18. Source: sdk 0.38.0 lib/public_interfaces/sampling_client.py."""
 
 
 def numbered_of(call: Call, model_id: str, seq_id: int | None, work: Callable[[], R]) -> Submission[R]:
@@ -19,7 +21,7 @@ def numbered_of(call: Call, model_id: str, seq_id: int | None, work: Callable[[]
 
     Raises:
         NotFound: if there never was such a model.
-        Unprocessable: if the number is below 1.
+        Unprocessable: if the number is out of range.
     """
     call.service.store.models.get(model_id)
     admit = partial(call.service.model, model_id)
@@ -27,9 +29,14 @@ def numbered_of(call: Call, model_id: str, seq_id: int | None, work: Callable[[]
         number = call.service.lanes.next_seq_id(model_id)
         request_id = f"{model_id}:key:{call.idempotency_key or f'arrival-{number}'}"
         return Submission(request_id, model_id, number, work, admit, ordered=True)
-    if seq_id < 1:
-        raise Unprocessable(f"seq_id: expected 1 or more, got {seq_id}")
+    if not 1 <= seq_id < SEQ_ID_LIMIT:
+        raise Unprocessable(f"seq_id: expected 1 to 2**63 - 1, got {seq_id}")
     return Submission(f"{model_id}:{seq_id}", model_id, seq_id, work, admit, ordered=True)
+
+
+def is_taken(service: Service, model_id: str) -> bool:
+    """Whether there is a model of that id, or will be."""
+    return model_id in service.store.creating or service.store.models.find(model_id) is not None
 
 
 def check_free(service: Service, model_id: str) -> None:
@@ -38,8 +45,7 @@ def check_free(service: Service, model_id: str) -> None:
     Raises:
         BadRequest: if it is taken.
     """
-    store = service.store
-    if model_id in store.creating or store.models.find(model_id) is not None:
+    if is_taken(service, model_id):
         raise BadRequest(f"model_seq_id: expected a new number, got that of {model_id}, which already exists")
 
 

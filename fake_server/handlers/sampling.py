@@ -20,14 +20,13 @@ from contract import (
 )
 from contract.versions import LEGACY_SESSION
 from fake_server.handlers.base_models import check_same, sampleable
-from fake_server.handlers.numbers import known_length
+from fake_server.handlers.numbers import SEQ_ID_LIMIT, known_length
 from fake_server.handlers.training import open_session
 from fake_server.service import Call, Service, Submission
 from fake_server.store import SamplerRecord
 
 MOST_SAMPLES = 1024
 """Ours: sequences of one request; real clients ask for at most a few hundred."""
-SEQ_ID_LIMIT = 2**63
 
 
 def create_sampling_session(
@@ -155,8 +154,6 @@ def _count(
 ) -> None:
     now = service.clock.now()
     sampled = sum(len(sequence.tokens) for sequence in response.sequences)
-    with service.lock:
-        service.usage.add(
-            now, "sampling_prefill", sampler.base_model, sampler.session_id, known_length(request.prompt)
-        )
-        service.usage.add(now, "sampling_sample", sampler.base_model, sampler.session_id, sampled)
+    prompt = known_length(request.prompt)
+    service.usage.add(now, "sampling_prefill", sampler.base_model, sampler.session_id, prompt)
+    service.usage.add(now, "sampling_sample", sampler.base_model, sampler.session_id, sampled)

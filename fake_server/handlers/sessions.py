@@ -16,7 +16,6 @@ from contract import (
     Gone,
     ListSessionsRequest,
     ListSessionsResponse,
-    NotFound,
     SessionActive,
     SessionHeartbeatRequest,
     SessionHeartbeatResponse,
@@ -67,6 +66,7 @@ def session_heartbeat(call: Call, request: SessionHeartbeatRequest) -> SessionHe
     service = call.service
     session = service.store.sessions.get(request.session_id)
     if not isinstance(service.status_of(session), SessionActive):
+        service.fail_held(request.session_id)
         raise Gone(f"session {request.session_id!r} has ended")
     service.store.sessions.put(request.session_id, replace(session, seen_at=service.clock.now()))
     return SessionHeartbeatResponse()
@@ -118,12 +118,11 @@ def assign_session_project(call: Call, request: AssignSessionProjectRequest) -> 
 def search_sessions(call: Call, request: SessionSearchRequest) -> SessionSearchResponse:
     """Sessions that match every given filter, newest first."""
     service = call.service
-    found = [s for s in list(service.store.sessions)[::-1] if _matches(service, s, request)]
-    if request.cursor is not None:
-        ids = [session.session_id for session in found]
-        if request.cursor.last_session_id not in ids:
-            raise NotFound(f"cursor: no session {request.cursor.last_session_id!r} among the results")
-        found = found[ids.index(request.cursor.last_session_id) + 1 :]
+    newest = list(service.store.sessions)[::-1]
+    if request.cursor is not None:  # its session may have changed since, and match no more
+        last_seen = service.store.sessions.get(request.cursor.last_session_id)
+        newest = newest[newest.index(last_seen) + 1 :]
+    found = [session for session in newest if _matches(service, session, request)]
     shown = [_summary(service, session) for session in found[: request.limit]]
     more = len(found) > len(shown)
     last = shown[-1] if shown else None

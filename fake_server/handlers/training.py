@@ -29,7 +29,7 @@ from contract import (
 from contract.ids import ModelID
 from contract.versions import LEGACY_SESSION, NEXT_MODEL
 from fake_server.handlers.base_models import trainable
-from fake_server.handlers.numbers import claim, claimed, known_length, numbered_of
+from fake_server.handlers.numbers import claim, claimed, is_taken, known_length, numbered_of
 from fake_server.handlers.sessions import texts
 from fake_server.service import Call, Service, Submission
 from fake_server.store import CustomLossRecord, ModelRecord, SessionRecord
@@ -86,6 +86,8 @@ def _numbered(call: Call, request: CreateModelRequest) -> tuple[int, str | None]
             raise Unprocessable(f"model_seq_id: expected 0 or more, got {request.model_seq_id}")
         return request.model_seq_id, None
     number = call.service.ids.number("legacy model")
+    while is_taken(call.service, model_id_of(LEGACY_SESSION, number)):
+        number = call.service.ids.number("legacy model")
     return number, f"{LEGACY_SESSION}:create:{call.idempotency_key or number}"
 
 
@@ -156,8 +158,7 @@ def _pass(
             model_id, batch, forward_only=forward_only, custom_loss=loss
         )
         tokens = sum(known_length(datum.model_input) for datum in batch.data)
-        with service.lock:
-            service.usage.add(service.clock.now(), "training", model.base_model, model.session_id, tokens)
+        service.usage.add(service.clock.now(), "training", model.base_model, model.session_id, tokens)
         return output
 
     return numbered_of(call, model_id, seq_id, work)

@@ -16,6 +16,7 @@ from contract import (
     SaveWeightsForSamplerResponseInternal,
     SaveWeightsRequest,
     SaveWeightsResponse,
+    Unprocessable,
     Weights,
     model_id_of,
     sampling_session_id_of,
@@ -144,15 +145,12 @@ def save_weights_for_sampler(
     model = service.store.models.get(model_id)
     saved = Saved(model, "sampler", request.path, request.ttl_seconds, request.user_metadata)
     saved.check(service)
-    if request.path is not None and request.kind == "inflight":
-        raise BadRequest(
-            "kind: expected 'snapshot' for a named checkpoint, got 'inflight'; leave the name out"
-        )
+    _check_sampler(request)
 
     def work() -> SaveWeightsForSamplerResponseInternal:
         weights = service.backend.save_weights(model_id, optimizer=False)
         with service.lock:
-            if request.path is None and request.sampling_session_seq_id is not None:
+            if request.sampling_session_seq_id is not None:
                 sampler = _open_sampler(service, model, request, weights)
                 return SaveWeightsForSamplerResponseInternal(
                     sampling_session_id=sampler, type="save_weights_for_sampler"
@@ -161,6 +159,29 @@ def save_weights_for_sampler(
             return SaveWeightsForSamplerResponseInternal(path=path, type="save_weights_for_sampler")
 
     return numbered_of(call, model_id, request.seq_id, work)
+
+
+def _check_sampler(request: SaveWeightsForSamplerRequest) -> None:
+    """Refuse what is neither a checkpoint nor a sampler, or asks for what the other one has.
+
+    Raises:
+        ApiError: naming the field.
+    """
+    number = request.sampling_session_seq_id
+    if number is None:
+        if request.kind == "inflight":
+            raise BadRequest(
+                "kind: expected 'snapshot' for a checkpoint, got 'inflight'; leave the name out, "
+                "and give a sampling_session_seq_id"
+            )
+        return
+    if number < 0:
+        raise Unprocessable(f"sampling_session_seq_id: expected 0 or more, got {number}")
+    if request.path is not None:
+        raise BadRequest("path, sampling_session_seq_id: expected a name or a number, got both")
+    for name in ("ttl_seconds", "user_metadata"):
+        if getattr(request, name):
+            raise BadRequest(f"{name}: expected it with a name, got it for a sampler that has none")
 
 
 def _open_sampler(

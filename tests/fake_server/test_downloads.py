@@ -148,7 +148,7 @@ def test_a_file_in_a_folder_is_downloaded_by_its_url(driver):
 
 
 def test_a_heavy_backends_files_are_packed_beside_other_requests():
-    driver = Driver(app=create_app(lambda options: Heavy(options), clock=VirtualClock()))
+    driver = Driver(app=create_app(lambda options: Heavy(options), clocks=VirtualClock))
     model, seen = driver.model(), []
     save(driver, model)
     record = driver.service.store.checkpoints.get(f"tinker://{model}/weights/s")

@@ -105,7 +105,7 @@ def test_numbers_start_at_one(driver, number):
     reply = driver.post("optim_step", driver.step(driver.model(), number))
 
     assert reply.status == 422
-    assert f"seq_id: expected 1 or more, got {number}" in reply.json["detail"]
+    assert f"seq_id: expected 1 to 2**63 - 1, got {number}" in reply.json["detail"]
 
 
 def test_a_rejected_request_uses_up_its_number(driver):
