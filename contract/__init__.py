@@ -10,6 +10,7 @@ from contract.errors import *
 from contract.futures import *
 from contract.ids import *
 from contract.inputs import *
+from contract.limits import *
 from contract.losses import *
 from contract.model import *
 from contract.operations import *
@@ -238,6 +239,10 @@ __all__ = [
     "WireResponse",
     "check_custom_loss",
     "check_data",
+    "check_sampling",
+    "first_scored",
+    "folded_seed",
+    "is_greedy",
     "loss_settings",
     "model_id_of",
     "sampling_session_id_of",

@@ -10,22 +10,23 @@
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
 from itertools import accumulate
-from math import ceil, isfinite
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
 
 from contract import (
     PromptAltTokens,
-    RequestFailure,
     SampledSequence,
     SampleRequest,
     SampleResponse,
-    SamplingParams,
     TensorData,
     TopkLogprobs,
+    check_sampling,
+    first_scored,
+    folded_seed,
+    is_greedy,
 )
 from fake_server.base_models import BaseModel
 from fake_server.elementary import Floats, Ints, digest, uniforms
@@ -35,17 +36,6 @@ from fake_server.scripted_tokens import ids_in_vocabulary, tokens_of
 from fake_server.scripted_weights import ScriptedWeights
 
 __all__ = ["Sampler"]
-
-DEFAULT_MAX_TOKENS = 128
-"""Source: ours: twice the mean length that the end-of-text token gives."""
-MOST_SAMPLES, MOST_ALTERNATIVES = 1024, 1024
-"""Source: ours: what answers within a second."""
-MOST_LIKELIEST = 20
-"""Tokens of a top-k report. Source: tinker-feedback issue 64: the production limit."""
-COLDEST = 1e-6
-"""Temperatures below it count as 0. Source: ours: the likeliest token has all the mass there."""
-SEED_MODULUS = 2**63 - 1
-"""Source: wire protocol, 5.3: seeds are folded to [0, 2**63 - 1)."""
 
 
 class Cut(NamedTuple):
@@ -121,13 +111,8 @@ class Sampler:
         Raises:
             RequestFailure: naming the parameter that is out of range, or a token that is no token.
         """
-        params = request.sampling_params
-        _check_counts(request)
-        _check_params(params)
         tokens = tokens_of(request.prompt, self._model, "prompt")
-        if not len(tokens):
-            raise RequestFailure("prompt: expected at least one token, got none")
-        max_tokens = _max_tokens(params, len(tokens), self._model.max_context_length)
+        max_tokens = check_sampling(request, len(tokens), self._model.info)
         return SampleResponse(
             sequences=self._sequences(request, tokens, max_tokens),
             prompt_logprobs=self._prompt_logprobs(request, tokens),
@@ -144,7 +129,7 @@ class Sampler:
     def _sequences(self, request: SampleRequest, tokens: Ints, max_tokens: int) -> list[SampledSequence]:
         params = request.sampling_params
         stops = Stops(self._model, params.stop)
-        greedy = params.temperature < COLDEST
+        greedy = is_greedy(params)
         table = self._table(1.0 if greedy else params.temperature)
         top_k = 1 if greedy else params.top_k
         key = self._key(request, tokens)
@@ -181,7 +166,7 @@ class Sampler:
         """What the draws of a request start from."""
         seed = request.sampling_params.seed
         if seed is not None:
-            return digest("seed", seed % SEED_MODULUS)
+            return digest("seed", folded_seed(seed))
         origin = (request.base_model, request.model_path, request.sampling_session_id, request.seq_id)
         return digest("request", self._seed, *origin, request.sampling_params, tokens.tobytes().hex())
 
@@ -191,14 +176,14 @@ class Sampler:
         scores: list[float | None] = [None]
         logprobs = self._table(1.0).logprobs(contexts_of(tokens[:-1]), tokens[1:])
         scores += logprobs.astype(np.float32).tolist()
-        unscored = _first_scored(request, len(tokens))
+        unscored = first_scored(request, len(tokens))
         return [None] * unscored + scores[unscored:]
 
     def _prompt_likeliest(self, request: SampleRequest, tokens: Ints) -> TopkLogprobs | None:
         count = request.topk_prompt_logprobs
         if not count:
             return None
-        table, unscored = self._table(1.0), _first_scored(request, len(tokens))
+        table, unscored = self._table(1.0), first_scored(request, len(tokens))
         contexts = contexts_of(tokens)[unscored - 1 : -1].tolist()
         nothing: TopkLogprobs = [None] * unscored
         return nothing + [_narrow(table.row(context).likeliest(count)) for context in contexts]
@@ -207,11 +192,6 @@ class Sampler:
         if targets is None:
             return None
         shape, rows = targets.dimensions, len(tokens) - 1
-        if targets.dtype != "int64" or len(shape) != 2 or shape[0] != rows:
-            raise RequestFailure(
-                f"target_prompt_logprobs: expected int64 of shape [{rows}, K], a row for every prompt token "
-                f"but the first, got {targets.dtype} {list(shape)}"
-            )
         counts = (
             np.full(rows, shape[1]) if not targets.is_sparse else np.diff(targets.sparse_crow_indices or [])
         )
@@ -230,7 +210,7 @@ class Sampler:
         if not count:
             return None
         temperature = request.sampling_params.temperature
-        greedy = temperature < COLDEST
+        greedy = is_greedy(request.sampling_params)
         table = self._table(1.0 if greedy else temperature)
         draws = Draws(table, 1 if greedy else -1, 1.0)
         contexts = contexts_of(tokens)[:-1]
@@ -252,62 +232,3 @@ def _narrow(pairs: list[tuple[int, float]]) -> list[tuple[int, float]]:
     """The same, logprobs as float32 has them."""
     logprobs = np.array([logprob for _, logprob in pairs], np.float32).tolist()
     return [(token, logprob) for (token, _), logprob in zip(pairs, logprobs, strict=True)]
-
-
-def _first_scored(request: SampleRequest, length: int) -> int:
-    """The first prompt position to score.
-
-    Raises:
-        RequestFailure: if `prompt_logprobs_last_n` is out of range or comes alone.
-    """
-    last_n = request.prompt_logprobs_last_n
-    if last_n is None:
-        return 1
-    if not 1 <= last_n <= length - 1:
-        raise RequestFailure(f"prompt_logprobs_last_n: expected 1 to {length - 1}, got {last_n}")
-    return length - last_n
-
-
-def _ranges(request: SampleRequest) -> Iterator[tuple[str, int, int, int]]:
-    """Name, value, lowest and highest of every count."""
-    yield "num_samples", request.num_samples, 1, MOST_SAMPLES
-    yield "topk_prompt_logprobs", request.topk_prompt_logprobs, 0, MOST_LIKELIEST
-    yield "topk_sample_logprobs", request.topk_sample_logprobs, 0, MOST_LIKELIEST
-    yield "prompt_alt_tokens_k", request.prompt_alt_tokens_k, 0, MOST_ALTERNATIVES
-
-
-def _check_counts(request: SampleRequest) -> None:
-    for name, value, lowest, highest in _ranges(request):
-        if not lowest <= value <= highest:
-            raise RequestFailure(f"{name}: expected {lowest} to {highest}, got {value}")
-    if request.prompt_logprobs_last_n is not None and not request.prompt_logprobs:
-        raise RequestFailure(
-            "prompt_logprobs_last_n: expected prompt_logprobs to be true with it, got false; set both"
-        )
-
-
-def _check_params(params: SamplingParams) -> None:
-    if not params.temperature >= 0 or not isfinite(params.temperature):
-        raise RequestFailure(
-            f"sampling_params.temperature: expected a finite number of at least 0, got {params.temperature!r}"
-        )
-    if params.top_k < -1:
-        raise RequestFailure(
-            f"sampling_params.top_k: expected at least 1, or -1 or 0 for all tokens, got {params.top_k}"
-        )
-    if not 0 < params.top_p <= 1:
-        raise RequestFailure(f"sampling_params.top_p: expected above 0 and at most 1, got {params.top_p!r}")
-
-
-def _max_tokens(params: SamplingParams, length: int, limit: int) -> int:
-    """How many tokens to generate at most: by default 128, or what the context has left."""
-    wanted = params.max_tokens
-    if wanted is None:
-        wanted = max(min(DEFAULT_MAX_TOKENS, limit - length), 1)
-    if wanted < 1:
-        raise RequestFailure(f"sampling_params.max_tokens: expected at least 1, got {wanted}")
-    if length + wanted > limit:
-        raise RequestFailure(
-            f"Prompt length plus max_tokens exceeds the model's context window: {length} + {wanted} > {limit}"
-        )
-    return wanted

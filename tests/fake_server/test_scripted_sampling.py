@@ -19,10 +19,10 @@ from contract import (
     TensorData,
     Weights,
 )
+from contract.limits import COLDEST
 from fake_server.base_models import known_base_models
 from fake_server.language import Language, contexts_of
 from fake_server.scripted import ScriptedBackend
-from fake_server.scripted_sampling import COLDEST
 from fake_server.scripted_text import piece_of
 
 PICO, QWEN = "tinkerproof/pico", "Qwen/Qwen3-8B"
