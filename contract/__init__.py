@@ -14,6 +14,7 @@ from contract.limits import *
 from contract.losses import *
 from contract.model import *
 from contract.operations import *
+from contract.optimizers import *
 from contract.sampling import *
 from contract.sessions import *
 from contract.telemetry import *
@@ -237,6 +238,7 @@ __all__ = [
     "WhoamiResponse",
     "WireModel",
     "WireResponse",
+    "adam_params",
     "check_custom_loss",
     "check_data",
     "check_sampling",

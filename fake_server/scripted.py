@@ -34,6 +34,7 @@ from contract import (
     SampleResponse,
     TensorData,
     Weights,
+    adam_params,
     check_data,
     loss_settings,
 )
@@ -41,7 +42,7 @@ from fake_server.base_models import BaseModel, find_base_model, known_base_model
 from fake_server.elementary import Floats, Ints
 from fake_server.language import START, TOKEN_BITS, Language, Table, contexts_of
 from fake_server.scripted_loss import token_terms
-from fake_server.scripted_optimizer import Gradients, adam_params, adamw_step
+from fake_server.scripted_optimizer import Gradients, adamw_step
 from fake_server.scripted_options import check_options
 from fake_server.scripted_sampling import Sampler
 from fake_server.scripted_tokens import ids_in_vocabulary, tokens_of

@@ -12,12 +12,12 @@ from math import isfinite, sqrt
 
 import numpy as np
 
-from contract import AdamParams, OptimParams, RequestFailure
+from contract import AdamParams, RequestFailure
 from fake_server.elementary import Floats, Ints, exp, power
 from fake_server.language import TOKEN_BITS, Table
 from fake_server.scripted_weights import LARGEST_LOGIT, Moments, ScriptedWeights
 
-__all__ = ["Gradients", "adam_params", "adamw_step"]
+__all__ = ["Gradients", "adamw_step"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +28,6 @@ class Gradients:
     """The pair of each target whose derivative is not 0, `[M]`; pairs repeat."""
     slopes: Floats
     """The loss's derivative by the logprob of each, `[M]`."""
-
-
-def adam_params(params: OptimParams) -> AdamParams:
-    """`params`, if they are AdamW's and make sense.
-
-    Raises:
-        RequestFailure: naming the family, or the field and its range.
-    """
-    if not isinstance(params, AdamParams):
-        raise RequestFailure(
-            f"optim_params: expected parameters of adamw, the model's optimizer, got those of {params.type!r}"
-        )
-    for name in ("learning_rate", "eps", "weight_decay", "grad_clip_norm"):
-        value = getattr(params, name)
-        if not (value >= 0 and isfinite(value)):
-            raise RequestFailure(f"adam_params.{name}: expected a finite number of at least 0, got {value!r}")
-    for name in ("beta1", "beta2"):
-        value = getattr(params, name)
-        if not 0 <= value < 1:
-            raise RequestFailure(f"adam_params.{name}: expected a number from 0 to below 1, got {value!r}")
-    return params
 
 
 def adamw_step(
