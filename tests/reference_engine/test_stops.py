@@ -4,6 +4,8 @@ import pytest
 
 from contract import RequestFailure, SamplingParams
 from reference_engine.stops import StopRule
+from reference_engine.tokenizer import Tokenizer
+from tests.reference_engine.byte_tokenizers import byte_level
 
 END = (256,)
 
@@ -67,6 +69,18 @@ def test_characters_of_several_bytes_are_matched_when_they_are_whole() -> None:
     assert length("ï", tokens) == 4
     assert length("· 終", tokens) == len("naïve · 終".encode())
     assert length(["終わ", "り"], tokens) == len("naïve · 終わ".encode())
+
+
+def test_texts_of_a_real_tokenizer_are_matched_over_tokens_that_end_inside_characters() -> None:
+    tokenizer = Tokenizer(byte_level())
+    text = "naïve 🙂 終わり. The end"
+    tokens = tokenizer.encode(text)
+    for stop in ("naïve", "🙂", "終", "わり. T", "end"):
+        rule = StopRule.of(SamplingParams(stop=stop), END, tokenizer)
+        matcher = rule.matcher()
+        count = next(count for count, token in enumerate(tokens, 1) if matcher.push(token))
+        assert stop in tokenizer.decode(tokens[:count])
+        assert stop not in tokenizer.decode(tokens[: count - 1])
 
 
 def test_every_sequence_is_watched_on_its_own() -> None:
