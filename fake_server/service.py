@@ -1,11 +1,12 @@
 """`Service`: one tenant's world. State, clock, ids, futures and backend; nothing of HTTP."""
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future as Computation
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Generic, TypeVar
 
 from contract import (
@@ -18,6 +19,7 @@ from contract import (
     FutureResult,
     GetServerCapabilitiesResponse,
     NotFound,
+    RequestFailure,
     SessionActive,
     SessionCancelled,
     SessionStatus,
@@ -38,6 +40,7 @@ from fake_server.wire import Answer, answer_of
 
 __all__ = ["Call", "Exchange", "Service", "Submission"]
 
+log = logging.getLogger("tinkerproof")
 A = TypeVar("A", bound=FutureResult)
 DEFAULT_PROJECT = "default"
 RESOLUTION_SECONDS = 1.0
@@ -210,7 +213,7 @@ class Service:
             raise Forbidden(f"Invalid session_id: {error}") from None
         status = self.status_of(session)
         if not isinstance(status, SessionActive):
-            self.fail_held(session_id)
+            self.wind_up(session_id)
             raise BadRequest(f"session {session_id!r} has ended ({_told(status)}); open a new one")
         now = self.clock.now()
         if now - session.seen_at < RESOLUTION_SECONDS:
@@ -236,15 +239,34 @@ class Service:
             return SessionCancelled(detail=f"no heartbeat for more than {limit:g} s")
         return SessionActive()
 
-    def fail_held(self, session_id: str) -> None:
-        """Fail the operations of an ended session that still wait for a missing number."""
+    def wind_up(self, session_id: str) -> None:
+        """Free what an ended session holds.
+
+        Operations that wait for a missing number fail; the models go, once what is in its turn is done.
+        """
         told = _told(self.status_of(self.store.sessions.get(session_id)))
         for model in self.store.models:
-            if model.session_id == session_id:
-                self.lanes.fail(
-                    model.model_id,
-                    f"session {session_id!r} has ended ({told}); the operation was not applied",
-                )
+            if model.session_id != session_id:
+                continue
+            reason = f"session {session_id!r} has ended ({told}); the operation was not applied"
+            self.lanes.fail(model.model_id, reason)
+            if model.loaded:
+                self.store.models.put(model.model_id, replace(model, loaded=False))
+                self.executor.submit(partial(self._unload, model.model_id))
+
+    def wind_up_silent_sessions(self) -> None:
+        """Free what sessions hold whose clients are gone without a word."""
+        for session_id in {model.session_id for model in self.store.models if model.loaded}:
+            if not isinstance(self.status_of(self.store.sessions.get(session_id)), SessionActive):
+                self.wind_up(session_id)
+
+    def _unload(self, model_id: str) -> None:
+        try:
+            self.backend.unload_model(model_id)
+        except RequestFailure:
+            pass  # its client unloaded it before
+        except Exception:
+            log.exception("unloading %s failed", model_id)
 
     def model(self, model_id: str) -> ModelRecord:
         """A loaded model whose session is open; asking marks it as used.

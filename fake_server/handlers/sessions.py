@@ -44,8 +44,9 @@ def texts(metadata: dict[str, Any] | None) -> dict[str, str] | None:
 
 
 def create_session(call: Call, request: CreateSessionRequest) -> CreateSessionResponse:
-    """Open a session."""
+    """Open a session, and free what those hold whose clients have gone."""
     service = call.service
+    service.wind_up_silent_sessions()
     now = service.clock.now()
     session = SessionRecord(
         session_id=service.ids.next("session"),
@@ -66,7 +67,7 @@ def session_heartbeat(call: Call, request: SessionHeartbeatRequest) -> SessionHe
     service = call.service
     session = service.store.sessions.get(request.session_id)
     if not isinstance(service.status_of(session), SessionActive):
-        service.fail_held(request.session_id)
+        service.wind_up(request.session_id)
         raise Gone(f"session {request.session_id!r} has ended")
     service.store.sessions.put(request.session_id, replace(session, seen_at=service.clock.now()))
     return SessionHeartbeatResponse()
@@ -75,14 +76,14 @@ def session_heartbeat(call: Call, request: SessionHeartbeatRequest) -> SessionHe
 def finish_session(call: Call, request: FinishSessionRequest) -> None:
     """End a session; a session that has ended stays as it was.
 
-    Operations whose turn has come go on; those that still wait for a missing number fail.
+    Operations whose turn has come go on, those that wait for a missing number fail, and its models are freed.
     """
     service = call.service
     session = service.store.sessions.get(request.session_id)
     if isinstance(service.status_of(session), SessionActive):
         ended = ClientSessionFinished(reason=request.reason, detail=request.detail)
         service.store.sessions.put(request.session_id, replace(session, ended=ended))
-        service.fail_held(request.session_id)
+        service.wind_up(request.session_id)
 
 
 def list_sessions(call: Call, request: ListSessionsRequest) -> ListSessionsResponse:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from contract import RequestFailure
 from tests.fake_server.driver import Driver
 
 
@@ -180,3 +181,61 @@ def test_a_trace_lists_the_operations_of_a_session(driver):
         ("optim_step", "pending"),
         ("asample", "finished"),
     ]
+
+
+def loaded(driver: Driver, *models: str) -> list[bool]:
+    """Whether the backend still has the models."""
+
+    def has(model: str) -> bool:
+        try:
+            driver.service.backend.save_weights(model, optimizer=False)
+        except RequestFailure:
+            return False
+        return True
+
+    return [has(model) for model in models]
+
+
+def test_the_end_of_a_session_frees_its_models_after_their_last_operation(driver):
+    session = driver.session()
+    model, other = driver.model(session), driver.model()
+    jobs = []
+    driver.service.executor.submit = jobs.append  # type: ignore[method-assign]
+    step = driver.answer("optim_step", driver.step(model, 1))["request_id"]
+    finish(driver, session)
+    for job in jobs:
+        job()
+
+    assert "metrics" in driver.poll(step).json
+    assert loaded(driver, model, other) == [False, True]
+
+
+def test_a_session_that_fell_silent_is_wound_up_when_another_one_opens(driver):
+    model = driver.model()
+    driver.clock.advance(301)
+
+    other = driver.model()
+
+    assert loaded(driver, model, other) == [False, True]
+
+
+def test_a_model_that_its_client_unloads_is_freed_once(driver, caplog):
+    session = driver.session()
+    model, jobs = driver.model(session), []
+    driver.service.executor.submit = jobs.append  # type: ignore[method-assign]
+    unload = driver.answer("unload_model", {"model_id": model})["request_id"]
+    finish(driver, session)
+    for job in jobs:
+        job()
+
+    assert driver.poll(unload).json["model_id"] == model
+    assert caplog.text == ""
+
+
+def test_a_backend_that_cannot_free_a_model_is_told_in_the_log(driver, caplog):
+    session = driver.session()
+    driver.model(session)
+    driver.service.backend.unload_model = lambda model_id: 1 / 0  # type: ignore[method-assign]
+
+    assert finish(driver, session) == 204
+    assert f"unloading {session}:train:0 failed" in caplog.text
