@@ -211,10 +211,10 @@ def test_files_are_encrypted_to_their_recipients(driver):
         "save_weights_external", {**body, "age_encryption_recipients": [str(identity.to_public())]}
     )
 
-    weights = driver.service.store.checkpoints.get(saved["path"]).weights
-    plain = {
-        name.removesuffix(".age"): pyrage.decrypt(data, [identity]) for name, data in weights.files().items()
-    }
+    run = saved["path"].split("/")[2]
+    files = unpacked(archive_of(driver, run, "external_weights/e").body)
+    plain = {name.removesuffix(".age"): pyrage.decrypt(data, [identity]) for name, data in files.items()}
+    assert sorted(files) == ["adapter_config.json.age", "adapter_model.safetensors.age"]
     assert driver.service.backend.read_weights(plain)
 
 

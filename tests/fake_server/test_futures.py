@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from contract import RequestErrorCategory
+from contract import RequestErrorCategory, RequestFailedResponse
 from fake_server.futures import REMEMBERED_IDS
 from fake_server.settings import Settings
 from tests.fake_server.driver import Driver
@@ -232,3 +232,15 @@ def test_what_is_ready_is_not_waited_for(driver):
     asyncio.run(driver.service.futures.wait(waiters, driver.clock.now() + 1, lambda: True))
 
     assert waiters == []
+
+
+def test_a_future_that_was_taken_back_is_not_kept_once_it_is_computed(driver):
+    request_id = driver.answer("optim_step", driver.step(driver.model(), 2))["request_id"]
+    future = driver.service.futures.get(request_id)
+    driver.service.futures.discard(future)
+
+    driver.service.futures.resolve(future, RequestFailedResponse(error="x", category="user"))
+    driver.clock.advance(4000)
+
+    assert future.released
+    assert driver.poll(request_id).status == 404
