@@ -4,6 +4,7 @@ Everyone reads it; it knows nobody.
 """
 
 from contract.account import *
+from contract.arrays import *
 from contract.backend import *
 from contract.custom_losses import *
 from contract.errors import *
@@ -36,6 +37,7 @@ __all__ = [
     "ApiError",
     "ApiKeyDetails",
     "ApiKeyResponse",
+    "ArrayModel",
     "AssignSessionProjectRequest",
     "AuditLogEntry",
     "AuditLogRequest",

@@ -90,7 +90,7 @@ DELIBERATE: tuple[Deliberate, ...] = (
         "TryAgainResponse.queue_state_reason",
     ),
     _deliberate("for clients up to 0.35.0", "CheckpointArchiveUrlResponse"),
-    _deliberate("the two bases", "WireModel WireResponse"),
+    _deliberate("the bases", "ArrayModel WireModel WireResponse"),
     _deliberate("names for what the SDK spells in place", "AccessScope QueueState"),
     _deliberate("spelled in place", "CustomLossInputRank CustomLossNodeOp"),
     _deliberate(

@@ -6,12 +6,13 @@ Source: sdk 0.38.0 types/{model_input,datum,provenance_spans,*_chunk}.py.
 import base64
 import binascii
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Discriminator, Field, Tag, field_serializer, field_validator, model_validator
 
+from contract.arrays import ArrayModel, frozen
 from contract.model import Since, WireModel
 from contract.tensors import TensorData, TensorDtype
 
@@ -50,17 +51,29 @@ def _decoded(value: bytes | str) -> bytes:
         raise ValueError(f"expected base64 text, got {len(value)} characters: {error}") from None
 
 
-class EncodedTextChunk(WireModel):
+class EncodedTextChunk(ArrayModel):
     """A run of tokens."""
+
+    LISTED: ClassVar[str] = "tokens"
+    ARRAY: ClassVar[str] = "ids"
 
     tokens: list[int]
     """Token ids."""
     type: Literal["encoded_text"] = "encoded_text"
 
+    @cached_property
+    def ids(self) -> npt.NDArray[np.int64]:
+        """The token ids as a read-only array, `[length]`.
+
+        Raises:
+            OverflowError: if an id has more than 64 bits.
+        """
+        return frozen(np.asarray(self.tokens, np.int64))
+
     @property
     def length(self) -> int:
         """Number of tokens."""
-        return len(self.tokens)
+        return len(self.ids if self.ARRAY in self.__dict__ else self.tokens)
 
 
 class ImageChunk(WireModel):
@@ -245,7 +258,7 @@ class ModelInput(WireModel):
             tokens.extend(chunk.tokens)
         return tokens
 
-    @property
+    @cached_property
     def length(self) -> int:
         """Tokens used by all chunks.
 

@@ -6,15 +6,16 @@ GSPO-token has the value of exp(mean of lp - q over the tokens whose `sequence_r
 for all tokens of a datum, and its derivative by each token's own lp is s. Where a clamp decides, it is 0.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite, prod
 from typing import Literal, get_args
 
 import numpy as np
 
 from contract.errors import RequestFailure
-from contract.inputs import Datum
+from contract.inputs import Datum, LossFnInputs
 from contract.tensors import TensorData
 
 __all__ = ["LOSSES", "Loss", "LossFnType", "check_data", "loss_settings"]
@@ -193,75 +194,88 @@ def check_data(name: str, data: list[Datum]) -> None:
     loss = _known(name)
     if not data:
         raise RequestFailure("data: expected at least one datum, got none")
+    _check_each(data, partial(_check_layout, loss))
+    floats = [
+        tensor.values
+        for datum in data
+        for tensor in datum.loss_fn_inputs.values()
+        if tensor.dtype == "float32" and name != "custom"
+    ]
+    if floats and not np.isfinite(np.concatenate(floats)).all():
+        _check_each(data, _check_finite)
+
+
+def _check_each(data: list[Datum], check: Callable[[Datum], None]) -> None:
     for number, datum in enumerate(data, 1):
-        where = f"(datum {number} of {len(data)})"
-        _check_keys(loss, datum, where)
-        _check_shapes(loss, datum, where)
-        if loss.spans and datum.model_input_spans is None:
-            raise RequestFailure(f"model_input_spans: expected provenance spans for {name}, got none {where}")
+        try:
+            check(datum)
+        except ValueError as error:
+            raise RequestFailure(f"{error} (datum {number} of {len(data)})") from None
 
 
-def _check_keys(loss: Loss, datum: Datum, where: str) -> None:
+def _check_layout(loss: Loss, datum: Datum) -> None:
+    """Refuse keys, shapes and spans that do not fit, in a `ValueError` that does not name the datum."""
     inputs = datum.loss_fn_inputs
     missing = [key for key in loss.required if key not in inputs]
     if missing:
-        raise RequestFailure(
+        raise ValueError(
             f"loss_fn_inputs: expected {', '.join(loss.required)} for {loss.name}, "
-            f"got no {' and no '.join(missing)} {where}"
+            f"got no {' and no '.join(missing)}"
         )
-    if loss.name == "custom":
-        return
-    unknown = sorted(inputs.keys() - {*loss.required, *loss.optional})
-    if unknown:
-        raise RequestFailure(
-            f"loss_fn_inputs: expected only {', '.join((*loss.required, *loss.optional))} "
-            f"for {loss.name}, got {', '.join(map(repr, unknown))} {where}"
-        )
-
-
-def _check_shapes(loss: Loss, datum: Datum, where: str) -> None:
-    targets = datum.loss_fn_inputs["target_tokens"]
-    ranks = (1, 2) if loss.name in ("cross_entropy", "custom") else (1,)
-    shape = targets.dimensions
-    if len(shape) not in ranks or targets.dtype != "int64":
-        raise RequestFailure(
-            f"loss_fn_inputs['target_tokens']: expected int64 of shape [N]"
-            f"{' or [N, K]' if 2 in ranks else ''}, got {targets.dtype} {list(shape)} {where}"
-        )
-    if prod(shape) > MOST_TARGETS:
-        raise RequestFailure(
-            "loss_fn_inputs['target_tokens']: "
-            f"expected at most {MOST_TARGETS} cells, got {prod(shape)} {where}"
-        )
-    length = _length(datum, where)
+    shape = inputs["target_tokens"].dimensions
+    if loss.name != "custom":
+        _check_known(loss, inputs)
+    _check_targets(loss, inputs["target_tokens"], shape)
+    try:
+        length = datum.model_input.length
+    except ValueError as error:
+        raise ValueError(f"model_input: {error}") from None
     if shape[0] != length:
-        raise RequestFailure(
-            f"loss_fn_inputs['target_tokens']: expected {length} values, one per input token, "
-            f"got {shape[0]} {where}"
+        raise ValueError(
+            f"loss_fn_inputs['target_tokens']: expected {length} values, one per input token, got {shape[0]}"
         )
     if loss.name != "custom":
-        for key, tensor in datum.loss_fn_inputs.items():
-            _check_tensor(key, tensor, shape, where)
+        for key, tensor in inputs.items():
+            _check_shape(key, tensor.dimensions, shape)
+    if loss.spans and datum.model_input_spans is None:
+        raise ValueError(f"model_input_spans: expected provenance spans for {loss.name}, got none")
 
 
-def _length(datum: Datum, where: str) -> int:
-    try:
-        return datum.model_input.length
-    except ValueError as error:
-        raise RequestFailure(f"model_input: {error} {where}") from None
+def _check_known(loss: Loss, inputs: LossFnInputs) -> None:
+    unknown = sorted(key for key in inputs if key not in loss.required and key not in loss.optional)
+    if unknown:
+        raise ValueError(
+            f"loss_fn_inputs: expected only {', '.join((*loss.required, *loss.optional))} "
+            f"for {loss.name}, got {', '.join(map(repr, unknown))}"
+        )
 
 
-def _check_tensor(key: str, tensor: TensorData, shape: tuple[int, ...], where: str) -> None:
-    if tensor.dimensions != shape:
-        got, expected = tensor.dimensions, shape
+def _check_targets(loss: Loss, targets: TensorData, shape: tuple[int, ...]) -> None:
+    ranks = (1, 2) if loss.name in ("cross_entropy", "custom") else (1,)
+    if len(shape) not in ranks or targets.dtype != "int64":
+        raise ValueError(
+            f"loss_fn_inputs['target_tokens']: expected int64 of shape [N]"
+            f"{' or [N, K]' if 2 in ranks else ''}, got {targets.dtype} {list(shape)}"
+        )
+    if prod(shape) > MOST_TARGETS:
+        raise ValueError(
+            f"loss_fn_inputs['target_tokens']: expected at most {MOST_TARGETS} cells, got {prod(shape)}"
+        )
+
+
+def _check_shape(key: str, got: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if got != expected:
         counts = (expected[0], got[0]) if len(got) == len(expected) == 1 else (list(expected), list(got))
-        raise RequestFailure(
-            f"loss_fn_inputs[{key!r}]: expected {counts[0]} values, one per target token, "
-            f"got {counts[1]} {where}"
+        raise ValueError(
+            f"loss_fn_inputs[{key!r}]: expected {counts[0]} values, one per target token, got {counts[1]}"
         )
-    finite = np.isfinite(tensor.values) if tensor.dtype == "float32" else None
-    if finite is not None and not finite.all():
-        broken = int(finite.size - finite.sum())
-        raise RequestFailure(
-            f"loss_fn_inputs[{key!r}]: expected finite numbers, got {broken} that are not {where}"
-        )
+
+
+def _check_finite(datum: Datum) -> None:
+    for key, tensor in datum.loss_fn_inputs.items():
+        finite = np.isfinite(tensor.values)
+        if not finite.all():
+            raise ValueError(
+                f"loss_fn_inputs[{key!r}]: expected finite numbers, "
+                f"got {int(finite.size - finite.sum())} that are not"
+            )

@@ -6,13 +6,14 @@ Source: sdk 0.38.0 types/tensor_data.py.
 
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import model_validator
 
-from contract.model import Since, WireModel
+from contract.arrays import ArrayModel, frozen
+from contract.model import Since
 
 if TYPE_CHECKING:
     import torch
@@ -23,12 +24,15 @@ TensorDtype = Literal["int64", "float32"]
 NUMPY_DTYPE: dict[str, np.dtype[Any]] = {"int64": np.dtype("<i8"), "float32": np.dtype("<f4")}
 
 
-class TensorData(WireModel):
+class TensorData(ArrayModel):
     """A tensor as it crosses the wire.
 
     Dense: `data` has `prod(shape)` numbers in row-major order. Sparse: `data` has the listed values
     of a 2-D tensor, the two index lists say where they are, and every other cell is the pad value.
     """
+
+    LISTED: ClassVar[str] = "data"
+    ARRAY: ClassVar[str] = "values"
 
     data: list[int] | list[float]
     """The numbers, flattened."""
@@ -52,21 +56,19 @@ class TensorData(WireModel):
         Raises:
             ValueError: naming the two counts that disagree.
         """
-        if self.dtype == "int64":
+        if self.dtype == "int64" and self.ARRAY not in self.__dict__:
             self._check_whole()
         if self.sparse_crow_indices is not None or self.sparse_col_indices is not None:
             self._check_rows()
-        elif any(size < 0 for size in self.dimensions) or prod(self.dimensions) != len(self.data):
-            raise ValueError(f"shape: expected one that holds {len(self.data)} values, got {self.shape}")
+        elif prod(self.dimensions) != self._count or min(self.dimensions, default=0) < 0:
+            raise ValueError(f"shape: expected one that holds {self._count} values, got {self.shape}")
 
-    def __eq__(self, other: object) -> bool:
-        """Whether all fields are the same; arrays that were made from them do not count."""
-        names = type(self).model_fields
-        return isinstance(other, TensorData) and all(getattr(self, n) == getattr(other, n) for n in names)
+    @property
+    def _count(self) -> int:
+        """How many numbers are listed."""
+        return len(self.values if self.ARRAY in self.__dict__ else self.data)
 
     def _check_whole(self) -> None:
-        if "values" in self.__dict__:
-            return
         if any(type(n) is float for n in self.data[:1]):
             wrong = sum(1 for n in self.data if not float(n).is_integer())
             if wrong:
@@ -84,9 +86,9 @@ class TensorData(WireModel):
                 f"got shape {shape}"
             )
         rows, columns = shape
-        if len(crow) != rows + 1 or crow[0] != 0 or crow[-1] != len(col) or len(col) != len(self.data):
+        if len(crow) != rows + 1 or crow[0] != 0 or crow[-1] != len(col) or len(col) != self._count:
             raise ValueError(
-                f"sparse tensor: expected {rows + 1} row starts from 0 to {len(self.data)} and as many "
+                f"sparse tensor: expected {rows + 1} row starts from 0 to {self._count} and as many "
                 f"columns as values, got {len(crow)} row starts and {len(col)} columns"
             )
         try:
@@ -106,12 +108,12 @@ class TensorData(WireModel):
     @cached_property
     def values(self) -> npt.NDArray[Any]:
         """The listed numbers as a flat read-only array of the declared dtype, `[len(data)]`."""
-        return _frozen(np.asarray(self.data, dtype=NUMPY_DTYPE[self.dtype]))
+        return frozen(np.asarray(self.data, dtype=NUMPY_DTYPE[self.dtype]))
 
     @property
     def dimensions(self) -> tuple[int, ...]:
         """The shape, `(len(data),)` where none was given."""
-        return (len(self.data),) if self.shape is None else tuple(self.shape)
+        return (self._count,) if self.shape is None else tuple(self.shape)
 
     @classmethod
     def of_values(
@@ -127,15 +129,16 @@ class TensorData(WireModel):
         Raises:
             ValueError: as `check_layout`.
         """
-        tensor = cls.model_construct(
-            data=values.tolist(),
-            dtype=dtype,
-            shape=shape,
-            sparse_crow_indices=sparse_crow_indices,
-            sparse_col_indices=sparse_col_indices,
-        )
-        tensor.__dict__["values"] = _frozen(values)
-        tensor.check_layout()
+        fields = {
+            "values": frozen(values),
+            "dtype": dtype,
+            "shape": shape,
+            "sparse_crow_indices": sparse_crow_indices,
+            "sparse_col_indices": sparse_col_indices,
+        }
+        tensor = cls.of_checked(fields)
+        if shape != [len(values)] or sparse_crow_indices is not None or sparse_col_indices is not None:
+            tensor.check_layout()
         return tensor
 
     @classmethod
@@ -176,8 +179,3 @@ class TensorData(WireModel):
         """The dense tensor as nested lists."""
         nested: list[Any] = self.to_numpy(pad_value).tolist()
         return nested
-
-
-def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    array.flags.writeable = False
-    return array

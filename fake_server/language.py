@@ -29,7 +29,18 @@ import numpy.typing as npt
 from fake_server.base_models import BaseModel
 from fake_server.elementary import Floats, Ints, digest, exp, exp_of, log, mix, mix_of
 
-__all__ = ["START", "TOKEN_BITS", "Index", "Language", "Row", "Shape", "Table", "contexts_of", "next_context"]
+__all__ = [
+    "START",
+    "TOKEN_BITS",
+    "Index",
+    "Language",
+    "Row",
+    "Shape",
+    "Table",
+    "contexts_of",
+    "find",
+    "next_context",
+]
 
 TOKEN_BITS = 20
 """Bits of a token id in a key. Source: ours: three of them, two with a start mark, fit 63 bits."""
@@ -38,15 +49,22 @@ START = 1 << TOKEN_BITS
 CANDIDATES = (24, 12, 7, 4)
 END, OTHERS, WHOLE = 1, 16, 64
 """Base mass in 64ths. Source: ours: likely tokens to learn against, and an end after 64 tokens on average."""
-SHARED_LANGUAGES, SHARED_TABLES = 64, 64
-"""Languages and their tables kept for all tenants. Source: ours: more than one run ever uses."""
+SHARED_LANGUAGES, SHARED_BASES = 64, 64
+"""Languages, and what their tables share, kept for all tenants. Source: ours: more than one run ever uses."""
 
 
-def contexts_of(tokens: Ints) -> Ints:
-    """The context that each of `tokens` `[N]` leaves behind it, `[N]`: what predicts the next one."""
+def contexts_of(tokens: Ints, starts: list[int] | None = None) -> Ints:
+    """The context that each of `tokens` `[N]` leaves behind it, `[N]`: what predicts the next one.
+
+    Args:
+        tokens: Token ids of one sequence, or of several end to end.
+        starts: Where the sequences start, those left out that are empty; absent means that there is one.
+    """
     before = np.empty_like(tokens)
     before[:1] = START
     before[1:] = tokens[:-1]
+    if starts:
+        before[starts] = START
     contexts: Ints = (before << (TOKEN_BITS + 1)) | tokens
     return contexts
 
@@ -54,6 +72,12 @@ def contexts_of(tokens: Ints) -> Ints:
 def next_context(context: int, token: int) -> int:
     """The context after `token` in `context`."""
     return ((context & ((1 << (TOKEN_BITS + 1)) - 1)) << (TOKEN_BITS + 1)) | token
+
+
+def find(ordered: Ints, wanted: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Where each wanted number is in a sorted array that is not empty, and whether it is there."""
+    at = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+    return at, ordered[at] == wanted
 
 
 class Language:
@@ -79,10 +103,18 @@ class Language:
         """The language of a base model under a seed, shared by all who ask."""
         return Language(seed, model)
 
-    @lru_cache(maxsize=SHARED_TABLES)  # noqa: B019 - languages are shared and live as long as the process
     def table(self, temperature: float) -> "Table":
         """The untrained distribution at a temperature."""
         return Table(self, temperature)
+
+    @lru_cache(maxsize=SHARED_BASES)  # noqa: B019 - languages are shared and live as long as the process
+    def base(self, temperature: float) -> "Base":
+        """What every table of the language has at a temperature."""
+        logits = self.logits / temperature
+        ratios = exp(np.minimum(logits - logits[:, None], 0.0))
+        mass = (ratios[logits.argmax()] * self.counts).sum(keepdims=True)
+        log_z = float(logits.max() + log(mass)[0])
+        return Base(logits, ratios, log_z, _shape(logits[:-1].tolist(), self.slots, self.others, log_z))
 
     def slot_of(self, contexts: Ints, tokens: Ints) -> Ints:
         """Which slot each token has in its context, `slots` where it has none; all of one shape."""
@@ -123,6 +155,18 @@ class Shape:
     """How many tokens have logit 0."""
     other_logprob: float
     other_probability: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Base:
+    """A language at one temperature, with nothing learned."""
+
+    logits: Floats
+    """By slot, `[slots + 1]`."""
+    ratios: Floats
+    """Mass of a token of slot j to one of slot i, at most 1, `[slots + 1 (i), slots + 1 (j)]`."""
+    log_z: float
+    shape: Shape
 
 
 class Row(NamedTuple):
@@ -193,49 +237,59 @@ class Table:
         learned: Floats | None = None,
     ) -> None:
         self._language = language
-        self._base = language.logits / temperature
-        ratios = exp(np.minimum(self._base - self._base[:, None], 0.0))  # of every slot to every other
-        mass = (ratios[self._base.argmax()] * language.counts).sum(keepdims=True)
-        self._log_z0 = float(self._base.max() + log(mass)[0])
-        tops = self._base[:-1].tolist()
-        self.base_shape = _shape(tops, language.slots, language.others, self._log_z0)
+        self._base = language.base(temperature)
         self._keys: Ints = np.empty(0, np.int64)
         self._contexts: list[int] = []
         if index is not None and learned is not None:
             self._keys, self._logits = index.keys, (index.logits + learned) / temperature
             self._known, self._starts, self._contexts = index.known, index.starts, index.contexts
             self._groups, starts = index.groups, index.starts[:-1]
-            tops = np.where(index.open, self._base[index.top_slots], -np.inf)
+            tops = np.where(index.open, self._base.logits[index.top_slots], -np.inf)
             highest = np.maximum(tops, np.maximum.reduceat(self._logits, starts))
-            unlearned = (ratios[index.top_slots] * index.absent).sum(axis=1) * exp(tops - highest)
-            masses = np.add.reduceat(exp(self._logits - highest[self._groups]), starts)
+            scaled = exp(np.concatenate([tops - highest, self._logits - highest[self._groups]]))
+            unlearned = (self._base.ratios[index.top_slots] * index.absent).sum(axis=1) * scaled[: len(tops)]
+            masses = np.add.reduceat(scaled[len(tops) :], starts)
             self._log_z: Floats = highest + log(unlearned + masses)
 
-    def logprobs_of_pairs(self, keys: Ints) -> Floats:
-        """Logprob of each pair `[P]` in its context."""
-        if keys is self._keys:
-            logprobs: Floats = self._logits - self._log_z[self._groups]
-            return logprobs
-        return self.logprobs(keys >> TOKEN_BITS, keys & (START - 1))
+    @property
+    def base_shape(self) -> Shape:
+        """The probabilities in a context of which nothing was learned."""
+        return self._base.shape
 
     def logprobs(self, contexts: Ints, tokens: Ints) -> Floats:
         """Logprob of each token in its context; all of one shape `[M]`, ids in [0, V)."""
-        logits = self._base[self._language.slot_of(contexts, tokens)]
+        return self.logprobs_of_pairs(contexts << TOKEN_BITS | tokens)
+
+    def logprobs_of_pairs(self, keys: Ints) -> Floats:
+        """Logprob of each pair `[M]` in its context."""
         if not self._contexts:
-            return logits - self._log_z0
-        keys = contexts << TOKEN_BITS | tokens
-        at, hit = _find(self._keys, keys)
-        logits[hit] = self._logits[at[hit]]
-        group, known = _find(self._known, contexts)
-        return logits - np.where(known, self._log_z[group], self._log_z0)
+            return self._logprobs_of_others(keys)
+        logprobs: Floats
+        if keys is self._keys:
+            logprobs = self._logits - self._log_z[self._groups]
+            return logprobs
+        at, hit = find(self._keys, keys)
+        logprobs = self._logits[at] - self._log_z[self._groups[at]]
+        if not hit.all():
+            logprobs[~hit] = self._logprobs_of_others(keys[~hit])
+        return logprobs
+
+    def _logprobs_of_others(self, keys: Ints) -> Floats:
+        """As `logprobs_of_pairs`, for pairs that were not learned."""
+        contexts = keys >> TOKEN_BITS
+        logits = self._base.logits[self._language.slot_of(contexts, keys & (START - 1))]
+        if not self._contexts:
+            return logits - self._base.log_z
+        group, known = find(self._known, contexts)
+        return logits - np.where(known, self._log_z[group], self._base.log_z)
 
     def row(self, context: int) -> Row:
         """The distribution in a context."""
         group = bisect_left(self._contexts, context)
         if group == len(self._contexts) or self._contexts[group] != context:
-            return Row(self._language.slot_tokens(context), self.base_shape)
+            return Row(self._language.slot_tokens(context), self._base.shape)
         learned = slice(int(self._starts[group]), int(self._starts[group + 1]))
-        logits = dict(zip(self._language.slot_tokens(context), self._base.tolist(), strict=False))
+        logits = dict(zip(self._language.slot_tokens(context), self._base.logits.tolist(), strict=False))
         tokens = (self._keys[learned] & (START - 1)).tolist()
         logits.update(zip(tokens, self._logits[learned].tolist(), strict=True))
         order = sorted((-logit, token) for token, logit in logits.items() if logit != 0)
@@ -256,12 +310,6 @@ def _shape(logits: list[float], above: int, others: int, log_z: float) -> Shape:
         other,
         exp_of(other) if others else 0.0,
     )
-
-
-def _find(ordered: Ints, wanted: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    """Where each wanted number is in a sorted array that is not empty, and whether it is there."""
-    at = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
-    return at, ordered[at] == wanted
 
 
 def _groups(contexts: Ints) -> tuple[Ints, Ints, Ints]:

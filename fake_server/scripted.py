@@ -12,7 +12,7 @@ formula of ours (`fake_server.scripted_loss`); string stops are matched against 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import fsum
+from math import fsum, prod
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from contract import (
     ForwardBackwardInput,
     ForwardBackwardOutput,
     LoraConfig,
+    LossFnOutput,
     ModelID,
     OptimizerConfig,
     OptimParams,
@@ -40,12 +41,13 @@ from contract import (
 )
 from fake_server.base_models import BaseModel, find_base_model, known_base_models
 from fake_server.elementary import Floats, Ints
-from fake_server.language import START, TOKEN_BITS, Language, Table, contexts_of
+from fake_server.language import START, TOKEN_BITS, Language, contexts_of
+from fake_server.scripted_batch import Layout, flat
 from fake_server.scripted_loss import token_terms
 from fake_server.scripted_optimizer import Gradients, adamw_step
 from fake_server.scripted_options import check_options
 from fake_server.scripted_sampling import Sampler
-from fake_server.scripted_tokens import ids_in_vocabulary, tokens_of
+from fake_server.scripted_tokens import ids_in_vocabulary, tokens_of_all
 from fake_server.scripted_weights import Moments, ScriptedWeights, fresh_weights, read_weights
 
 __all__ = ["ScriptedBackend", "open_scripted"]
@@ -71,13 +73,14 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """One datum's targets under the model."""
+class Targets:
+    """All targets of a batch, end to end."""
 
-    contexts: Ints
-    targets: Ints
-    logprobs: Floats
-    """All three in the targets' shape, `[N]` or `[N, K]`."""
+    keys: Ints
+    """`context << TOKEN_BITS | token` of each, `[M]`."""
+    layout: Layout
+    shapes: list[tuple[int, ...]]
+    """Of each datum's targets, `[N]` or `[N, K]`."""
 
 
 class ScriptedBackend:
@@ -145,26 +148,20 @@ class ScriptedBackend:
                 "computes them at the client, or use a backend that runs them"
             )
         settings = loss_settings(batch.loss_fn, batch.loss_fn_config)
-        places = [f" (datum {number} of {len(batch.data)})" for number in range(1, len(batch.data) + 1)]
-        inputs = [
-            tokens_of(datum.model_input, model.base, "model_input", where)
-            for datum, where in zip(batch.data, places, strict=True)
-        ]
+        inputs = tokens_of_all([datum.model_input for datum in batch.data], model.base, "model_input")
         check_data(batch.loss_fn, batch.data)
+        targets = _targets(batch.data, *inputs, model.base)
         table = model.weights.table(Language.of(self._seed, model.base))
-        scored = _scored(table, model.base, batch.data, inputs, places)
-        terms = [
-            token_terms(batch.loss_fn, datum, part.logprobs, settings, where)
-            for datum, part, where in zip(batch.data, scored, places, strict=True)
-        ]
-        loss = _sum([part.values for part in terms])
+        logprobs = table.logprobs_of_pairs(targets.keys)
+        terms = token_terms(batch.loss_fn, batch.data, logprobs, targets.layout, settings)
+        loss = _sum(terms.values)
         if not forward_only:
-            slopes = np.concatenate([part.slopes.ravel() for part in terms])
-            self._models[model_id] = replace(model, pending=(*model.pending, *_gradients(scored, slopes)))
+            gradients = _gradients(targets.keys, terms.slopes)
+            self._models[model_id] = replace(model, pending=(*model.pending, *gradients))
         return ForwardBackwardOutput(
             loss_fn_output_type="ArrayRecord",
-            loss_fn_outputs=[{"logprobs": TensorData.from_numpy(part.logprobs)} for part in scored],
-            metrics={"loss:sum": loss, "tokens:sum": float(sum(map(len, inputs)))},
+            loss_fn_outputs=_outputs(targets, logprobs),
+            metrics={"loss:sum": loss, "tokens:sum": float(len(inputs[0]))},
         )
 
     def optim_step(self, model_id: ModelID, params: OptimParams) -> OptimStepResponse:
@@ -246,36 +243,38 @@ def _told(weights: ScriptedWeights) -> str:
     return f"{weights.base_model} of rank {weights.rank} on {'+'.join(weights.parts)}"
 
 
-def _scored(
-    table: Table, base: BaseModel, data: list[Datum], inputs: list[Ints], places: list[str]
-) -> list[Scored]:
-    """The logprobs of all targets, in one pass over the whole batch."""
-    contexts, targets = [], []
-    for datum, tokens, where in zip(data, inputs, places, strict=True):
-        tensor = datum.loss_fn_inputs["target_tokens"]
-        wanted: Ints = tensor.to_numpy() if tensor.is_sparse else tensor.values.reshape(tensor.dimensions)
-        targets.append(ids_in_vocabulary(wanted, base.vocab_size, "loss_fn_inputs['target_tokens']", where))
-        own = contexts_of(tokens)
-        contexts.append(own if wanted.ndim == 1 else np.broadcast_to(own[:, None], wanted.shape))
-    flat_contexts = np.concatenate([part.ravel() for part in contexts])
-    logprobs = table.logprobs(flat_contexts, np.concatenate([part.ravel() for part in targets]))
-    ends = np.cumsum([part.size for part in targets])[:-1]
+def _targets(data: list[Datum], tokens: Ints, inputs: Layout, base: BaseModel) -> Targets:
+    """The targets of checked data, whose input `tokens` lie end to end as `inputs` says."""
+    given = [datum.loss_fn_inputs["target_tokens"] for datum in data]
+    shapes = [tensor.dimensions for tensor in given]
+    layout = Layout.of([prod(shape) for shape in shapes])
+    wanted = np.concatenate([flat(tensor) for tensor in given])
+    ids_in_vocabulary(wanted, base.vocab_size, "loss_fn_inputs['target_tokens']", layout)
+    contexts = contexts_of(tokens, inputs.starts)
+    if layout.sizes != inputs.sizes:  # several targets a position
+        widths = np.array([prod(shape[1:]) for shape in shapes])
+        contexts = np.repeat(contexts, inputs.spread(widths))
+    return Targets(contexts << TOKEN_BITS | wanted, layout, shapes)
+
+
+def _outputs(targets: Targets, logprobs: Floats) -> list[LossFnOutput]:
+    """The logprobs of each datum, in the shape of its targets."""
+    parts = targets.layout.split(logprobs.astype(np.float32))
     return [
-        Scored(own, wanted, found.reshape(wanted.shape))
-        for own, wanted, found in zip(contexts, targets, np.split(logprobs, ends), strict=True)
+        {"logprobs": TensorData.of_values(part, "float32", list(shape))}
+        for part, shape in zip(parts, targets.shapes, strict=True)
     ]
 
 
-def _sum(values: list[Floats]) -> float:
+def _sum(values: Floats) -> float:
     """The exact sum, rounded once: the same in whatever order."""
     try:
-        return fsum(np.concatenate([part.ravel() for part in values]).tolist())
+        return fsum(values.tolist())
     except OverflowError:
         raise RequestFailure("loss: expected a finite sum, got one beyond the range of float64") from None
 
 
-def _gradients(scored: list[Scored], slopes: Floats) -> tuple[Gradients, ...]:
+def _gradients(keys: Ints, slopes: Floats) -> tuple[Gradients, ...]:
     """The derivatives that are not 0, each with its pair; nothing where all are 0."""
-    keys = np.concatenate([(part.contexts << TOKEN_BITS | part.targets).ravel() for part in scored])
     moving = slopes != 0
     return (Gradients(keys[moving], slopes[moving]),) if moving.any() else ()

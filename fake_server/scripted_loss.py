@@ -11,11 +11,14 @@ published formula, and is computed by this one of ours:
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from contract import Datum, RequestFailure, SampledProvenanceSpan
 from fake_server.elementary import Floats, exp
+from fake_server.scripted_batch import Layout, flat
 
 __all__ = ["TokenTerms", "token_terms"]
 
@@ -27,18 +30,19 @@ Settings = Mapping[str, float | str]
 
 @dataclass(frozen=True, slots=True)
 class TokenTerms:
-    """What one datum adds to a loss."""
+    """What each target of a batch adds to a loss, `[M]` both."""
 
     values: Floats
-    """The term of each target; their sum is the datum's loss."""
+    """The term of each target; their sum is the loss."""
     slopes: Floats
-    """Derivative of the datum's loss by each target's logprob."""
+    """Derivative of the loss by each target's logprob."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ratios:
-    """The inputs of a loss that compares the learner with the sampler, `[N]` each."""
+    """The inputs of a loss that compares the learner with the sampler, `[M]` each, all datums end to end."""
 
+    layout: Layout
     learner: Floats
     sampler: Floats
     advantages: Floats
@@ -48,7 +52,7 @@ class Ratios:
     counted: Floats
     """1 where the token counts in its sequence's ratio, else 0."""
     sampled: Floats
-    """1 where provenance says that the token was sampled, else 0."""
+    """1 where provenance says that the token was sampled, else 0; of no length where there is none."""
     coefficient: float
     """`beta` of dro, `kl_coeff` of stable_reinforce."""
 
@@ -58,60 +62,68 @@ class Ratios:
         return exp(self.learner - self.sampler)
 
 
-def token_terms(loss: str, datum: Datum, logprobs: Floats, settings: Settings, where: str) -> TokenTerms:
-    """The terms of a datum that `contract.check_data` passed.
+def token_terms(
+    loss: str, data: list[Datum], logprobs: Floats, layout: Layout, settings: Settings
+) -> TokenTerms:
+    """The terms of data that `contract.check_data` passed.
 
     Args:
         loss: Name of the loss, a key of `TERMS` or `cross_entropy`.
-        datum: Its inputs.
-        logprobs: The learner's logprobs of the targets, in their shape.
+        data: The inputs.
+        logprobs: The learner's logprobs of all targets, end to end, `[M]`.
+        layout: How they lie there.
         settings: The loss's settings in force.
-        where: Which datum, for the words of a refusal.
 
     Raises:
         RequestFailure: if a term is not finite, or the inputs make no sense together.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         if loss == "cross_entropy":
-            weights = _cross_entropy_weights(datum, logprobs)
+            weights = _cross_entropy_weights(data, layout)
             terms = TokenTerms(-(weights * logprobs), -weights)
         else:
-            terms = TERMS[loss](_ratios(datum, logprobs, settings, where))
-    broken = int((~(np.isfinite(terms.values) & np.isfinite(terms.slopes))).sum())
-    if broken:
+            terms = TERMS[loss](_ratios(data, logprobs, layout, settings))
+    if broken := layout.fault(~(np.isfinite(terms.values) & np.isfinite(terms.slopes))):
         raise RequestFailure(
-            f"{loss}: expected finite loss terms, got {broken} of {logprobs.size} that are not{where}; "
-            "check logprobs, advantages and weights for extreme values"
+            f"{loss}: expected finite loss terms, got {broken.wrong} of {broken.size} that are not"
+            f"{broken.where}; check logprobs, advantages and weights for extreme values"
         )
     return terms
 
 
-def _cross_entropy_weights(datum: Datum, logprobs: Floats) -> Floats:
-    """The weights, in the targets' shape: 1 by default, and 0 where sparse targets list nothing."""
-    inputs = datum.loss_fn_inputs
-    tensor = inputs.get("weights")
-    weights: Floats = np.ones(logprobs.shape) if tensor is None else tensor.to_numpy().astype(np.float64)
-    targets = inputs["target_tokens"]
-    if tensor is None and targets.is_sparse:
-        weights = (targets.to_numpy(pad_value=-1) >= 0).astype(np.float64)
-    return weights
+def _cross_entropy_weights(data: list[Datum], layout: Layout) -> Floats:
+    """The weight of every target: 1 by default, and 0 where sparse targets list nothing."""
+    parts: list[npt.NDArray[Any]] = []
+    for datum, size in zip(data, layout.sizes, strict=True):
+        weights, targets = datum.loss_fn_inputs.get("weights"), datum.loss_fn_inputs["target_tokens"]
+        if weights is not None:
+            parts.append(flat(weights))
+        elif targets.is_sparse:
+            parts.append((targets.to_numpy(pad_value=-1) >= 0).reshape(-1))
+        else:
+            parts.append(np.ones(size))
+    return np.concatenate(parts, dtype=np.float64)
 
 
-def _ratios(datum: Datum, logprobs: Floats, settings: Settings, where: str) -> Ratios:
+def _ratios(data: list[Datum], logprobs: Floats, layout: Layout, settings: Settings) -> Ratios:
     def column(key: str, default: float) -> Floats:
-        tensor = datum.loss_fn_inputs.get(key)
-        return np.full(logprobs.shape, default) if tensor is None else tensor.values.astype(np.float64)
+        given = [datum.loss_fn_inputs.get(key) for datum in data]
+        parts = [
+            np.full(size, default) if tensor is None else tensor.values
+            for tensor, size in zip(given, layout.sizes, strict=True)
+        ]
+        return np.concatenate(parts, dtype=np.float64)
 
     low, high = (column(key, _number(settings, key, value)) for key, value in STABLE_CLIPS.items())
-    crossed = int((low > high).sum())
-    if crossed:
+    if crossed := layout.fault(low > high):
         raise RequestFailure(
-            f"clip_low_threshold: expected at most clip_high_threshold, got more for {crossed} of {low.size} "
-            f"tokens{where}"
+            f"clip_low_threshold: expected at most clip_high_threshold, got more for {crossed.wrong} of "
+            f"{crossed.size} tokens{crossed.where}"
         )
-    spans = datum.loss_fn_input_spans or []
-    sampled = [isinstance(span, SampledProvenanceSpan) for span in spans for _ in range(span.length)]
+    spans = [span for datum in data for span in datum.loss_fn_input_spans or ()]
+    sampled = [float(isinstance(span, SampledProvenanceSpan)) for span in spans]
     return Ratios(
+        layout=layout,
         learner=logprobs,
         sampler=column("logprobs", 0.0),
         advantages=column("advantages", 0.0),
@@ -119,7 +131,7 @@ def _ratios(datum: Datum, logprobs: Floats, settings: Settings, where: str) -> R
         low=low,
         high=high,
         counted=(column("sequence_ratio_mask", 1.0) != 0).astype(np.float64),
-        sampled=np.array(sampled, dtype=np.float64),
+        sampled=np.repeat(np.array(sampled, np.float64), np.array([span.length for span in spans], np.int64)),
         coefficient=_number(settings, "kl_coeff", _number(settings, "beta", 0.0)),
     )
 
@@ -158,10 +170,9 @@ def _dro(given: Ratios) -> TokenTerms:
 
 
 def _gspo(given: Ratios) -> TokenTerms:
-    count = max(given.counted.sum(), 1.0)
-    mean = (given.counted * (given.learner - given.sampler)).sum() / count
-    ratio = np.broadcast_to(exp(np.array([mean])), given.learner.shape)
-    objective, slope = _clipped(ratio, given)
+    counts = np.maximum(given.layout.sums(given.counted), 1.0)
+    means = given.layout.sums(given.counted * (given.learner - given.sampler)) / counts
+    objective, slope = _clipped(given.layout.spread(exp(means)), given)
     return TokenTerms(-(given.weights * objective), -(given.weights * slope))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from contract import AdamParams, RequestFailure
 from fake_server.elementary import Floats, Ints, exp, power
-from fake_server.language import TOKEN_BITS, Table
+from fake_server.language import TOKEN_BITS, Table, find
 from fake_server.scripted_weights import LARGEST_LOGIT, Moments, ScriptedWeights
 
 __all__ = ["Gradients", "adamw_step"]
@@ -48,19 +48,17 @@ def adamw_step(
     keys = weights.pairs.keys
     if not pending and not len(keys):
         return replace(weights, moments=replace(moments, steps=moments.steps + 1)), 0.0
-    columns = np.stack([weights.pairs.deltas, moments.means, moments.squares])
+    columns = np.array([weights.pairs.deltas, moments.means, moments.squares])
     gradients = np.zeros(len(keys))
-    if pending:
-        targets, derivatives = _sorted(pending)
-        union = np.union1d(keys, targets)
-        if len(union) > len(keys):
-            wide = np.zeros((3, len(union)))
-            wide[:, np.searchsorted(union, keys)] = columns
-            gradients = np.zeros(len(union))
-            keys, columns = union, wide
     with np.errstate(all="ignore"):
         if pending:
-            gradients = weights.gain * _gradients(keys, targets, derivatives, table)
+            targets, derivatives = _sorted(pending)
+            of_targets = Sums.of(targets, derivatives)
+            keys, columns = _widened(keys, columns, of_targets.labels)
+            of_contexts = Sums.of(targets >> TOKEN_BITS, derivatives)
+            probabilities = exp(table.logprobs_of_pairs(keys))
+            expected = probabilities * of_contexts.under(keys >> TOKEN_BITS)
+            gradients = weights.gain * (of_targets.under(keys) - expected)
         norm = sqrt(float((gradients * gradients).sum()))
         if params.grad_clip_norm and norm > params.grad_clip_norm:
             gradients = gradients * (params.grad_clip_norm / norm)
@@ -90,21 +88,35 @@ def _sorted(pending: list[Gradients]) -> tuple[Ints, Floats]:
     return keys[order], slopes[order]
 
 
-def _gradients(keys: Ints, targets: Ints, derivatives: Floats, table: Table) -> Floats:
-    """The gradient of each pair in `keys`, without the gain."""
-    contexts = keys >> TOKEN_BITS
-    probabilities = exp(table.logprobs_of_pairs(keys))
-    return _summed(keys, targets, derivatives) - probabilities * _summed(
-        contexts, targets >> TOKEN_BITS, derivatives
-    )
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Sums of numbers by label."""
+
+    labels: Ints
+    """Each label once, rising, `[L]`, at least one."""
+    sums: Floats
+
+    @classmethod
+    def of(cls, labels: Ints, values: Floats) -> "Sums":
+        """The sums of `values` under `labels`, which are sorted and not empty."""
+        starts = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
+        return cls(labels[starts], np.add.reduceat(values, starts))
+
+    def under(self, wanted: Ints) -> Floats:
+        """The sum under each wanted label, 0 where there is none."""
+        at, hit = find(self.labels, wanted)
+        return np.where(hit, self.sums[at], 0.0)
 
 
-def _summed(wanted: Ints, labels: Ints, values: Floats) -> Floats:
-    """For each wanted label, the sum of the values under it; `labels` are sorted and not empty."""
-    starts = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
-    present, sums = labels[starts], np.add.reduceat(values, starts)
-    at = np.minimum(np.searchsorted(present, wanted), len(present) - 1)
-    return np.where(present[at] == wanted, sums[at], 0.0)
+def _widened(keys: Ints, columns: Floats, targets: Ints) -> tuple[Ints, Floats]:
+    """Pairs and their numbers `[3, P]` with those of `targets` that are new, whose numbers are 0."""
+    new = targets[~find(keys, targets)[1]] if len(keys) else targets
+    if not len(new):
+        return keys, columns
+    union = np.sort(np.append(keys, new))
+    wide = np.zeros((3, len(union)))
+    wide[:, np.searchsorted(union, keys)] = columns
+    return union, wide
 
 
 def _updated(columns: Floats, gradients: Floats, step: int, params: AdamParams) -> Floats:
@@ -117,4 +129,4 @@ def _updated(columns: Floats, gradients: Floats, step: int, params: AdamParams) 
         means / (1 - power(params.beta1, step)), sizes, out=np.zeros(len(sizes)), where=sizes > 0
     )
     shrunk = deltas * (1 - params.learning_rate * params.weight_decay)
-    return np.stack([shrunk - params.learning_rate * moves, means, squares])
+    return np.array([shrunk - params.learning_rate * moves, means, squares])

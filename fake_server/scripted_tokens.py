@@ -1,18 +1,18 @@
-"""Token ids of a model input: text as it is, images and audio as pseudo-tokens hashed from their bytes."""
+"""Token ids of model inputs: text as it is, images and audio as pseudo-tokens hashed from their bytes."""
 
 from hashlib import blake2b
-from itertools import chain
 
 import numpy as np
 
 from contract import DmelChunk, EncodedTextChunk, ImageChunk, ModelInput, ModelInputChunk, RequestFailure
 from fake_server.base_models import BaseModel
 from fake_server.elementary import Ints, mix
+from fake_server.scripted_batch import Layout
 
-__all__ = ["ids_in_vocabulary", "tokens_of"]
+__all__ = ["ids_in_vocabulary", "tokens_of", "tokens_of_all"]
 
 
-def tokens_of(model_input: ModelInput, model: BaseModel, field: str, where: str = "") -> Ints:
+def tokens_of(model_input: ModelInput, model: BaseModel, field: str) -> Ints:
     """The token ids of `model_input`, `[N]`, in [0, V).
 
     Args:
@@ -20,13 +20,49 @@ def tokens_of(model_input: ModelInput, model: BaseModel, field: str, where: str 
             header says; both are functions of the chunk's bytes.
         model: Whose vocabulary and context length apply.
         field: The request's field, for the words of a refusal.
-        where: Which datum, for the same.
 
     Raises:
         RequestFailure: for an id outside the vocabulary, an image that is not inline or has no token count,
             unreadable audio, or more tokens than the context holds.
     """
-    for chunk in model_input.chunks:
+    return ids_in_vocabulary(_read(model_input, model, field, ""), model.vocab_size, field)
+
+
+def tokens_of_all(inputs: list[ModelInput], model: BaseModel, field: str) -> tuple[Ints, Layout]:
+    """The token ids of all `inputs` end to end, `[M]`, and how they lie there.
+
+    Raises:
+        RequestFailure: as `tokens_of`, naming the datum.
+    """
+    parts = [
+        _read(model_input, model, field, f" (datum {number} of {len(inputs)})")
+        for number, model_input in enumerate(inputs, 1)
+    ]
+    layout = Layout.of([len(part) for part in parts])
+    tokens = np.concatenate([np.empty(0, np.int64), *parts])
+    return ids_in_vocabulary(tokens, model.vocab_size, field, layout), layout
+
+
+def _read(model_input: ModelInput, model: BaseModel, field: str, where: str) -> Ints:
+    """As `tokens_of`; ids outside the vocabulary are not looked for."""
+    chunks = model_input.chunks
+    if not all(type(chunk) is EncodedTextChunk for chunk in chunks):
+        _check_media(chunks, field, where)
+    try:
+        length = model_input.length
+    except ValueError as error:
+        raise RequestFailure(f"{field}: {error}{where}") from None
+    if length > model.max_context_length:
+        raise RequestFailure(
+            f"{field}: expected at most {model.max_context_length} tokens, "
+            f"the context of {model.name}, got {length}{where}"
+        )
+    parts = [_tokens_of_chunk(chunk, model.vocab_size, field, where) for chunk in chunks]
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.int64), *parts])
+
+
+def _check_media(chunks: list[ModelInputChunk], field: str, where: str) -> None:
+    for chunk in chunks:
         if chunk.type == "image_asset_pointer":
             raise RequestFailure(
                 f"{field}: expected images inline, got an image_asset_pointer{where}; "
@@ -37,22 +73,15 @@ def tokens_of(model_input: ModelInput, model: BaseModel, field: str, where: str 
                 f"{field}: expected expected_tokens on an image, got none{where}; "
                 "this backend cannot count image tokens, set expected_tokens"
             )
-    try:
-        length = model_input.length
-    except ValueError as error:
-        raise RequestFailure(f"{field}: {error}{where}") from None
-    if length > model.max_context_length:
-        raise RequestFailure(
-            f"{field}: expected at most {model.max_context_length} tokens, "
-            f"the context of {model.name}, got {length}{where}"
-        )
-    parts = [_tokens_of_chunk(chunk, model.vocab_size, field, where) for chunk in model_input.chunks]
-    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.int64), *parts])
 
 
 def _tokens_of_chunk(chunk: ModelInputChunk, vocab_size: int, field: str, where: str) -> Ints:
     if isinstance(chunk, EncodedTextChunk):
-        return ids_in_vocabulary(chunk.tokens, vocab_size, field, where)
+        try:
+            return chunk.ids
+        except OverflowError:
+            wrong = next(token for token in chunk.tokens if not 0 <= token < vocab_size)
+            raise _outside(wrong, vocab_size, field, where) from None
     content = (
         chunk.data if isinstance(chunk, ImageChunk) else chunk.dmel if isinstance(chunk, DmelChunk) else b""
     )
@@ -61,21 +90,20 @@ def _tokens_of_chunk(chunk: ModelInputChunk, vocab_size: int, field: str, where:
     return (mix(places) % np.uint64(vocab_size)).view(np.int64)
 
 
-def ids_in_vocabulary(ids: "list[int] | Ints", vocab_size: int, field: str, where: str = "") -> Ints:
-    """`ids` as an array of the same shape.
+def ids_in_vocabulary(ids: Ints, vocab_size: int, field: str, layout: Layout | None = None) -> Ints:
+    """`ids`, `[M]`, as they are.
 
     Raises:
-        RequestFailure: naming the first id outside [0, vocab_size).
+        RequestFailure: naming the first id outside [0, vocab_size), and its datum if there is a layout.
     """
-    try:
-        array: Ints = np.asarray(ids, dtype=np.int64)
-    except OverflowError:
-        array = np.array([-1])
-    if array.size and (array.min() < 0 or array.max() >= vocab_size):
-        flat = ids if isinstance(ids, list) else chain.from_iterable([array.ravel().tolist()])
-        wrong = next(token for token in flat if not 0 <= token < vocab_size)
-        raise RequestFailure(
-            f"{field}: expected token ids from 0 to {vocab_size - 1}, the vocabulary of {vocab_size} tokens, "
-            f"got {wrong}{where}"
-        )
-    return array
+    if ids.size and ids.view(np.uint64).max() >= vocab_size:  # what is negative is large there
+        position = int(((ids < 0) | (ids >= vocab_size)).argmax())
+        raise _outside(int(ids[position]), vocab_size, field, layout.where(position) if layout else "")
+    return ids
+
+
+def _outside(token: int, vocab_size: int, field: str, where: str) -> RequestFailure:
+    return RequestFailure(
+        f"{field}: expected token ids from 0 to {vocab_size - 1}, the vocabulary of {vocab_size} tokens, "
+        f"got {token}{where}"
+    )

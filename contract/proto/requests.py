@@ -8,22 +8,28 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from contract.arrays import frozen
 from contract.inputs import (
     Datum,
     DmelChunk,
     EncodedTextChunk,
     ImageChunk,
+    ModelInput,
     ModelInputChunk,
     PromptProvenanceSpan,
     ProvenanceSpan,
     SampledProvenanceSpan,
 )
 from contract.proto import tinker_public_pb2 as pb
-from contract.proto.tensors import INT32, numbers, read_each, read_tensor, token_bytes, write_tensor
+from contract.proto.tensors import INT32, INT64, numbers, read_each, read_tensor, token_bytes, write_tensor
 from contract.tensors import TensorData
 from contract.training import ForwardBackwardInput, ForwardBackwardRequest
 
 __all__ = ["decode_request", "encode_request"]
+
+SPANS = ("model_input_spans", "loss_fn_input_spans")
+NO_SPANS = dict.fromkeys(SPANS)
+TEXT: set[type] = {EncodedTextChunk}
 
 
 def decode_request(body: bytes) -> ForwardBackwardRequest:
@@ -34,7 +40,7 @@ def decode_request(body: bytes) -> ForwardBackwardRequest:
         ValueError: if a part does not fit, naming it: `data[2].loss_fn_inputs['weights']: expected …`.
     """
     message = pb.ForwardBackwardRequest.FromString(body)
-    data: list[dict[str, Any]] = []
+    data: list[Datum | dict[str, Any]] = []
     for datum in message.data:
         try:
             data.append(_read_datum(datum))
@@ -66,7 +72,8 @@ def _read_config(message: pb.ForwardBackwardRequest) -> dict[str, float | str] |
     return config
 
 
-def _read_datum(message: pb.Datum) -> dict[str, Any]:
+def _read_datum(message: pb.Datum) -> Datum | dict[str, Any]:
+    """The datum, or its fields where pydantic has to judge them: all that is not text without spans."""
     inputs: dict[str, TensorData] = {}
     for key in sorted(message.loss_fn_inputs):
         try:
@@ -74,18 +81,21 @@ def _read_datum(message: pb.Datum) -> dict[str, Any]:
         except ValueError as error:
             raise ValueError(f"loss_fn_inputs[{key!r}]: {error}") from None
     chunks = read_each("model_input.chunks", _read_chunk, message.model_input)
-    fields: dict[str, Any] = {"loss_fn_inputs": inputs, "model_input": {"chunks": chunks}}
     if message.model_input_spans or message.loss_fn_input_spans:
-        for name in ("model_input_spans", "loss_fn_input_spans"):
-            fields[name] = read_each(name, _read_span, getattr(message, name))
-    return fields
+        spans = {name: read_each(name, _read_span, getattr(message, name)) for name in SPANS}
+    elif set(map(type, chunks)) <= TEXT:
+        text = ModelInput.of_checked({"chunks": chunks})
+        return Datum.of_checked({"loss_fn_inputs": inputs, "model_input": text, **NO_SPANS})
+    else:
+        spans = {}
+    return {"loss_fn_inputs": inputs, "model_input": {"chunks": chunks}, **spans}
 
 
-def _read_chunk(message: pb.Chunk) -> dict[str, Any]:
+def _read_chunk(message: pb.Chunk) -> EncodedTextChunk | dict[str, Any]:
     match message.WhichOneof("chunk"):
         case "encoded_text":
-            tokens = numbers(message.encoded_text.tokens, INT32).tolist()
-            return {"type": "encoded_text", "tokens": tokens}
+            ids = numbers(message.encoded_text.tokens, INT32).astype(INT64)
+            return EncodedTextChunk.of_checked({"ids": frozen(ids), "type": "encoded_text"})
         case "image":
             return _read_image(message.image)
         case "dmel":
@@ -167,7 +177,7 @@ def _write_datum(datum: Datum, message: pb.Datum) -> None:
 
 def _write_chunk(chunk: ModelInputChunk, message: pb.Chunk) -> None:
     if isinstance(chunk, EncodedTextChunk):
-        message.encoded_text.tokens = token_bytes(chunk.tokens)
+        message.encoded_text.tokens = token_bytes(chunk.ids)
     elif isinstance(chunk, ImageChunk):
         message.image.data, message.image.format = chunk.data, chunk.format
         if chunk.expected_tokens is not None:

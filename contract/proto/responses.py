@@ -5,7 +5,7 @@ output without a shape arrives with it, and a table of likeliest tokens without 
 Fields that the schema does not know are ignored.
 """
 
-from itertools import chain, groupby, pairwise
+from itertools import accumulate, chain, groupby, pairwise
 from math import prod
 from typing import Any
 
@@ -104,23 +104,34 @@ def encode_output(output: ForwardBackwardOutput) -> bytes:
     """
     message = pb.ForwardBackwardOutput(loss_fn_output_type=output.loss_fn_output_type, metrics=output.metrics)
     _check_names(output.loss_fn_outputs)
-    read_each("loss_fn_outputs", _check_dense, output.loss_fn_outputs)
-    for layout, run in groupby(output.loss_fn_outputs, _layout):
-        record = message.loss_fn_outputs.add(type_tag=output.loss_fn_output_type)
-        datums = list(run)
-        record.num_datums = len(datums)
+    layouts = read_each("loss_fn_outputs", _layout, output.loss_fn_outputs)
+    start = 0
+    for layout, same in groupby(layouts):
+        datums = output.loss_fn_outputs[start : start + len(list(same))]
+        start += len(datums)
+        record = message.loss_fn_outputs.add(type_tag=output.loss_fn_output_type, num_datums=len(datums))
         for name, (dtype, trailing) in layout.items():
             arrays = [datum[name].values for datum in datums]
             field = record.fields[name]
             field.data = b"".join(array.tobytes() for array in arrays)
-            field.offsets = np.cumsum([0, *(array.nbytes for array in arrays)], dtype=INT64).tobytes()
+            ends = accumulate(array.nbytes for array in arrays)
+            field.offsets = np.array([0, *ends], INT64).tobytes()
             field.dtype = DTYPE_OF[dtype]
             field.trailing_shape.extend(trailing)
     return message.SerializeToString(deterministic=True)
 
 
 def _layout(datum: LossFnOutput) -> dict[str, tuple[TensorDtype, tuple[int, ...]]]:
-    return {name: (tensor.dtype, tensor.dimensions[1:]) for name, tensor in datum.items()}
+    """Type and trailing dimensions of each tensor: where they are the same, datums share a record."""
+    layout: dict[str, tuple[TensorDtype, tuple[int, ...]]] = {}
+    for name, tensor in datum.items():
+        shape = tensor.dimensions
+        if tensor.is_sparse:
+            raise ValueError(f"{name!r}: expected a dense tensor, got a sparse one")
+        if 0 in shape[1:] and shape[0]:
+            raise ValueError(f"{name!r}: expected no empty dimension after the first, got {list(shape)}")
+        layout[name] = (tensor.dtype, shape[1:])
+    return layout
 
 
 def _check_names(outputs: list[LossFnOutput]) -> None:
@@ -129,17 +140,6 @@ def _check_names(outputs: list[LossFnOutput]) -> None:
             raise ValueError(
                 f"loss_fn_outputs[{index}]: expected the fields of the first, {sorted(outputs[0])}, "
                 f"got {sorted(datum)}"
-            )
-
-
-def _check_dense(datum: LossFnOutput) -> None:
-    for name, tensor in datum.items():
-        if tensor.is_sparse:
-            raise ValueError(f"{name!r}: expected a dense tensor, got a sparse one")
-        rows, *trailing = tensor.dimensions or (1,)
-        if rows and 0 in trailing:
-            raise ValueError(
-                f"{name!r}: expected no empty dimension after the first, got {list(tensor.dimensions)}"
             )
 
 

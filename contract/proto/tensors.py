@@ -82,7 +82,7 @@ def wide_numbers(buffer: bytes, dtype: int) -> tuple[npt.NDArray[Any], TensorDty
     return array.astype(INT64) if stored is INT32 else array, wide
 
 
-def token_bytes(tokens: list[int]) -> bytes:
+def token_bytes(tokens: list[int] | npt.NDArray[np.int64]) -> bytes:
     """Token ids as int32.
 
     Raises:
@@ -104,7 +104,7 @@ def read_tensor(message: pb.Tensor) -> TensorData:
     Raises:
         ValueError: naming the part that does not fit.
     """
-    shape = list(message.shape)
+    shape = message.shape[:]
     match message.WhichOneof("encoding"):
         case "dense":
             values, dtype = wide_numbers(message.dense, message.dtype)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from contract import Datum, ForwardBackwardInput, ModelInput, TensorData, loss_settings
+from fake_server.scripted_batch import Layout
 from fake_server.scripted_loss import token_terms
 from reference_engine.losses import batch_loss, check_batch
 from tests.reference_engine.loss_batches import (
@@ -201,13 +202,11 @@ def test_slopes_are_the_finite_differences_with_the_weight_held_constant(surroga
 def test_the_scripted_backend_computes_the_same(loss, seed):
     given, lp = random_ratios(seed, loss)
     check_batch(given)
-    wanted = [
-        token_terms(loss, d, part.numpy(), loss_settings(loss, None), "")
-        for d, part in zip(given.data, parts(given, lp), strict=True)
-    ]
+    layout = Layout.of([len(part) for part in parts(given, lp)])
+    wanted = token_terms(loss, given.data, lp.numpy(), layout, loss_settings(loss, None))
     found = batch_loss(given, lp)
-    assert found.value == pytest.approx(sum(part.values.sum() for part in wanted), rel=1e-10, abs=1e-10)
-    np.testing.assert_allclose(found.slopes, np.concatenate([part.slopes for part in wanted]), rtol=1e-10)
+    assert found.value == pytest.approx(wanted.values.sum(), rel=1e-10, abs=1e-10)
+    np.testing.assert_allclose(found.slopes, wanted.slopes, rtol=1e-10)
 
 
 @pytest.mark.parametrize("loss", RATIO_LOSSES)
