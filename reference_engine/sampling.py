@@ -19,7 +19,8 @@ import numpy.typing as npt
 import torch
 
 from contract import SamplingParams, folded_seed, is_greedy
-from reference_engine.ranking import ranked, topk_of, widths
+from reference_engine.blocks import BLOCK, by_block, cells_of
+from reference_engine.ranking import likeliest, ranked, topk_of, widths
 
 __all__ = ["Draw", "Uniforms", "draw", "pick", "topk_of"]
 
@@ -28,8 +29,6 @@ NUMBERS_PER_COUNT = 4
 """Source: Philox 4x64: a step of its counter gives four numbers."""
 CHUNK = 256
 """Numbers made at once. Source: ours: making a generator costs as much as 2,000 numbers."""
-BLOCK = 128
-"""Tokens whose probabilities are summed first. Source: ours: near the root of common vocabularies."""
 ONE_SUM = 1024
 """Up to here one running sum over the whole row is as fast as blocks. Source: ours: measured."""
 BELOW_ONE = 1 - 2**-53
@@ -142,7 +141,7 @@ def _by_kind(scaled: torch.Tensor, draws: Sequence[Draw], steps: Sequence[int]) 
 
 def _likeliest(scaled: torch.Tensor, draws: Sequence[Draw], steps: Sequence[int]) -> torch.Tensor:
     del draws, steps
-    return scaled.argmax(-1)
+    return likeliest(scaled)
 
 
 def _among_all(scaled: torch.Tensor, draws: Sequence[Draw], steps: Sequence[int]) -> torch.Tensor:
@@ -166,7 +165,8 @@ def _among_some(scaled: torch.Tensor, draws: Sequence[Draw], steps: Sequence[int
     for width in widths(vocab_size):
         rows = [row for row in left if draws[row].top_k < width or width == vocab_size]
         if rows:
-            at = torch.tensor(rows, device=device)
+            every = len(rows) == len(draws)
+            at = slice(None) if every else torch.tensor(rows, device=device)  # no copy of what is large
             found, sure = _cut(scaled[at], mass[at], most[at], shares[at], numbers[at], width)
             tokens[at] = found  # what is not sure yet is written again
             done = {row for row, done in zip(rows, sure.tolist(), strict=True) if done}
@@ -207,20 +207,15 @@ def pick(mass: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
         mass: Each row's probabilities, or numbers in proportion to them, `[n, V]`, float32.
         numbers: In [0, 1), float64, `[n, k]`.
     """
-    count, vocab_size = mass.shape
+    vocab_size = mass.shape[1]
     if vocab_size <= ONE_SUM:
         return _passed(mass.cumsum(-1, dtype=torch.float64), numbers)[0]
-    whole = vocab_size // BLOCK * BLOCK
-    by_block = mass[:, :whole].view(count, -1, BLOCK).sum(-1)
-    if whole < vocab_size:
-        by_block = torch.cat((by_block, mass[:, whole:].sum(-1, keepdim=True)), 1)
-    sums = by_block.cumsum(-1, dtype=torch.float64)
+    masses = by_block(mass, "sum")
+    sums = masses.cumsum(-1, dtype=torch.float64)
     blocks, aims = _passed(sums, numbers)
-    own = by_block.gather(1, blocks).double()
+    own = masses.gather(1, blocks).double()
     rest = ((aims - (sums.gather(1, blocks) - own)) / own).clamp_(0, BELOW_ONE)
-    places = blocks.unsqueeze(2) * BLOCK + torch.arange(BLOCK, device=mass.device)
-    inner = mass.gather(1, places.clamp(max=vocab_size - 1).view(count, -1)).view_as(places)
-    inner = inner.masked_fill_(places >= vocab_size, 0)
+    inner = cells_of(mass, blocks, 0.0)
     found, _ = _passed(inner.cumsum(-1, dtype=torch.float64), rest.unsqueeze(2))
     return (blocks * BLOCK + found.squeeze(2)).clamp_(max=vocab_size - 1)
 

@@ -22,8 +22,9 @@ from contract import (
     is_greedy,
 )
 from reference_engine.batching import Ints, ids_in_vocabulary
-from reference_engine.ranking import topk_of
-from reference_engine.sampling import BLOCK, Uniforms, pick
+from reference_engine.blocks import BLOCK
+from reference_engine.ranking import likeliest, topk_of
+from reference_engine.sampling import Uniforms, pick
 
 __all__ = ["PromptScores", "ScoreFields", "check_request"]
 
@@ -229,7 +230,7 @@ class Alternatives:
         """Tokens `[rows, k]`; the numbers of a row follow from its place."""
         rows, count = logprobs.shape[0], self._count
         if self._greedy:
-            return logprobs.argmax(-1, keepdim=True).expand(rows, count)
+            return likeliest(logprobs).unsqueeze(1).expand(rows, count)
         numbers = self._uniforms.between(start * count, rows * count).reshape(rows, count)
         mass = torch.softmax(logprobs / self._temperature.to(logprobs.device), -1)
         return pick(mass, torch.from_numpy(numbers).to(logprobs.device))
