@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from reference_engine.config import ModelConfig
+from reference_engine.finite import all_finite
 from reference_engine.folders import Fields
 from reference_engine.lora import ALPHA, AdapterLayout
 from reference_engine.tensor_files import read_tensors
@@ -144,8 +145,8 @@ def read_adapter(
             for name, tensor in found.items()
         }
     flat = torch.cat([found[matrix.name].float().reshape(-1) for matrix in layout.matrices])
-    broken = flat.numel() - int(flat.isfinite().sum())
-    if broken:
+    if not all_finite(flat):
+        broken = flat.numel() - int(flat.isfinite().sum())
         raise ValueError(f"expected finite numbers, got {broken} of {flat.numel()} that are not")
     return layout, flat
 

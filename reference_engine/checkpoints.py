@@ -28,6 +28,7 @@ from reference_engine.adapter_files import (
     target_modules,
 )
 from reference_engine.config import ModelConfig
+from reference_engine.finite import all_finite
 from reference_engine.lora import ALPHA, AdapterLayout
 from reference_engine.optimizer import Moments
 from reference_engine.tensor_files import read_metadata, read_tensors, tensors_size, write_tensors
@@ -223,6 +224,6 @@ def _read_optimizer(content: bytes, layout: AdapterLayout) -> Moments:
     if found != expected | {"steps": (torch.int64, ())}:
         raise ValueError(f"expected means and squares of {layout.size} numbers, and steps, got {found}")
     means, squares, steps = tensors["means"], tensors["squares"], int(tensors["steps"])
-    if not (means.isfinite().all() and squares.isfinite().all() and (squares >= 0).all() and steps >= 0):
+    if not (all_finite(means) and all_finite(squares) and squares.min() >= 0 and steps >= 0):
         raise ValueError("expected finite means, and squares and steps of at least 0, got others")
     return Moments(means, squares, steps)

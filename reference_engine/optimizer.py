@@ -21,6 +21,7 @@ import torch
 from torch.optim.adamw import adamw
 
 from contract import AdamParams, OptimParams, RequestFailure, adam_params
+from reference_engine.finite import all_finite
 
 __all__ = ["Moments", "adamw_step"]
 
@@ -77,8 +78,7 @@ def adamw_step(
     if 0 < adam.grad_clip_norm < norm:
         gradients = gradients * (adam.grad_clip_norm / norm)
     moved, after = _updated(flat, gradients, moments, adam)
-    lowest, highest = torch.aminmax(moved)  # NaN shows in both, and unlike isfinite it needs no memory
-    if not (lowest.isfinite() and highest.isfinite()):
+    if not all_finite(moved):
         raise RequestFailure(
             f"optim_step: expected finite weights, got others with learning_rate {adam.learning_rate!r} "
             f"and gradient norm {norm:g}; nothing was changed"
