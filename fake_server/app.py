@@ -4,10 +4,10 @@ One ASGI app serves every tenant and every operation. It knows no operation by n
 """
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any
 
@@ -30,6 +30,7 @@ from contract.versions import SdkVersion
 from fake_server.auth import check_credential
 from fake_server.bindings import Binding, Routes
 from fake_server.clock import Clock, SystemClock
+from fake_server.futures import ClientGone
 from fake_server.handlers import BINDINGS
 from fake_server.handlers.files import FILES, fetch_file
 from fake_server.service import Call, Exchange, Service, Submission
@@ -56,7 +57,7 @@ class Gateway:
             answer = await self._answer(scope, receive)
         except ApiError as error:
             answer = error_answer(error)
-        except ClientDisconnect:
+        except (ClientDisconnect, ClientGone):
             return
         await _send(answer, send)
 
@@ -65,7 +66,7 @@ class Gateway:
         service = self._tenants.get(name)
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         body = await _body(receive, service.settings.max_body_bytes)
-        call = _call(service, scope, prefix, headers)
+        call = _call(service, scope, prefix, headers, partial(_gone, receive))
         if path.startswith(FILES):
             return await fetch_file(call, path, scope["query_string"].decode("latin-1"))
         binding, path_values = self._routes.find(scope["method"], path)
@@ -106,12 +107,14 @@ async def _serve(call: Call, binding: Binding, incoming: Incoming) -> Answer:
         answer = answer_of(value)
     except ApiError as error:
         value, answer = error, error_answer(error)
-        if admitted and isinstance(row, Deferred):
-            _use_up(service, incoming)
+    except ClientGone:
+        raise
     except Exception:
         log.exception("%s failed", row.name)
         value = ApiError(f"internal error in {row.name}; the server's log has the details")
         answer = error_answer(value)
+    if admitted and isinstance(row, Deferred) and isinstance(value, ApiError):
+        _use_up(service, incoming)
     for observer in service.observers:
         now = service.clock.now()
         observer(Exchange(now, row.name, call.sdk_version, request, answer.status, value, tuple(unknown)))
@@ -125,7 +128,10 @@ def _read(service: Service, row: Endpoint, incoming: Incoming, unknown: list[str
 
 
 def _use_up(service: Service, incoming: Incoming) -> None:
-    """Mark the number of a rejected request as used, where it can be read: it must hold nobody back."""
+    """Mark the number of a rejected request as used, where it can be read: it must hold nobody back.
+
+    Where it cannot, its model waits for it until `gap_timeout_seconds` are over.
+    """
     model_id, seq_id = numbered(incoming, service.settings.max_body_bytes)
     with service.lock:
         known = seq_id > 0 and service.store.models.find(model_id) is not None
@@ -162,12 +168,26 @@ async def _body(receive: Receive, limit: int) -> bytes:
             parts.clear()
         if not message.get("more_body", False):
             break
-    if size > limit:
+    if (
+        size > limit
+    ):  # the number in it is not used up: it went with the body, and only the timeout ends its gap
         raise PayloadTooLarge(f"body: expected at most {limit} bytes, got {size}; send smaller batches")
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _call(service: Service, scope: Scope, prefix: str, headers: dict[str, str]) -> Call:
+async def _gone(receive: Receive) -> None:
+    """Return once the client has left, after its whole body came."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _call(
+    service: Service,
+    scope: Scope,
+    prefix: str,
+    headers: dict[str, str],
+    gone: Callable[[], Awaitable[object]],
+) -> Call:
     host = headers.get("host", "localhost")
     return Call(
         service=service,
@@ -176,6 +196,7 @@ def _call(service: Service, scope: Scope, prefix: str, headers: dict[str, str]) 
         credential=headers.get("x-api-key", ""),
         idempotency_key=headers.get("x-idempotency-key"),
         accept=headers.get("accept", ""),
+        gone=gone,
     )
 
 

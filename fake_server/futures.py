@@ -7,7 +7,7 @@ Two questions stay apart: when an outcome is computed (`resolve`) and when it sh
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError
 from concurrent.futures import Future as Computation
 from contextlib import AbstractContextManager
@@ -28,7 +28,7 @@ from contract import (
 from contract.codec import encode
 from fake_server.clock import Clock
 
-__all__ = ["Delivery", "Future", "FutureStore", "Job", "at_once"]
+__all__ = ["ClientGone", "Delivery", "Future", "FutureStore", "Job", "at_once"]
 
 CLONE_BLOCK = 1_000_000_000
 """Numbers per client of a sampling session. Source: sdk 0.38.0 lib/public_interfaces/sampling_client.py."""
@@ -38,6 +38,10 @@ REMEMBERED_IDS = 100_000
 log = logging.getLogger("tinkerproof")
 Outcome = FutureResult | RequestFailedResponse
 CANCELLED = RequestFailedResponse(error="cancelled by the client", category=RequestErrorCategory.User)
+
+
+class ClientGone(Exception):
+    """The client of a poll has left; nobody reads an answer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -298,11 +302,18 @@ class FutureStore:
                 _wake(completions.waiters)
 
     async def wait(
-        self, waiters: list[Callable[[], None]], until: float, ready: Callable[[], object]
+        self,
+        waiters: list[Callable[[], None]],
+        until: float,
+        ready: Callable[[], object],
+        gone: Callable[[], Awaitable[object]],
     ) -> None:
         """Wait until `waiters` are woken or the clock shows `until`; not at all if it is `ready` by now.
 
         Nor where polls are over.
+
+        Raises:
+            ClientGone: if `gone` returned while it waited.
         """
         loop = asyncio.get_running_loop()
         woken = asyncio.Event()
@@ -315,9 +326,14 @@ class FutureStore:
             waiters.remove(wake)
             return
         cancel = self._clock.call_at(until, wake)
+        watcher = asyncio.ensure_future(gone())
+        watcher.add_done_callback(lambda _: woken.set())
         try:
             await woken.wait()
+            if watcher.done():
+                raise ClientGone
         finally:
+            watcher.cancel()
             cancel()
             waiters.remove(wake)
 

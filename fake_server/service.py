@@ -1,10 +1,11 @@
 """`Service`: one tenant's world. State, clock, ids, futures and backend; nothing of HTTP."""
 
+import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future as Computation
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Generic, TypeVar
@@ -159,7 +160,8 @@ class Service:
         owner = job.future.owner
         if not self.lanes.takes(owner, seq_id):
             raise BadRequest(
-                f"seq_id: expected {self.lanes.next_seq_id(owner)}, got {seq_id}, which {owner} has passed"
+                f"seq_id: expected {self.lanes.next_seq_id(owner)}, got {seq_id}, which {owner} has passed; "
+                "a rejected request uses its number up, too"
             )
         self.lanes.push(owner, seq_id, job)
 
@@ -339,6 +341,8 @@ class Call:
     credential: str = ""
     idempotency_key: str | None = None
     accept: str = ""
+    gone: Callable[[], Awaitable[object]] = field(default_factory=lambda: asyncio.Event().wait)
+    """Returns once the client has left; never, unless the app says."""
 
     @property
     def now(self) -> datetime:

@@ -36,7 +36,7 @@ async def retrieve_future(
             )
         stalled = service.lanes.deadline(future.owner)
         until = end if stalled is None else min(end, stalled)
-        await service.futures.wait(future.waiters, until, partial(_shows, future))
+        await service.futures.wait(future.waiters, until, partial(_shows, future), call.gone)
     return _outcome(call, future, metadata_only=request.allow_metadata_only)
 
 
@@ -93,7 +93,7 @@ async def retrieve_futures(call: Call, request: FuturesRetrieveRequest) -> Futur
         patience = min(patience, _checked(request.timeout))
     end = service.clock.now() + patience
     while not completions.events and service.clock.now() < end and not service.futures.ended:
-        await service.futures.wait(completions.waiters, end, lambda: completions.events)
+        await service.futures.wait(completions.waiters, end, lambda: completions.events, call.gone)
     with service.lock:
         events = list(completions.events.items())
     cursor = events[-1][0] if events else max(completions.cursor, request.prev_cursor)

@@ -29,9 +29,18 @@ class Reply(NamedTuple):
 
 
 async def exchange(
-    app: ASGIApp, method: str, path: str, parts: list[bytes], headers: dict[str, str]
+    app: ASGIApp,
+    method: str,
+    path: str,
+    parts: list[bytes],
+    headers: dict[str, str],
+    left: asyncio.Event | None = None,
 ) -> Reply:
-    """One HTTP request to an ASGI app; the body comes in parts."""
+    """One HTTP request to an ASGI app; the body comes in parts.
+
+    The client leaves once the event `left` is set, and where it has no parts at once.
+    """
+    leaving = left or asyncio.Event()
     plain, _, query = path.partition("?")
     inbox: list[Message] = [
         {"type": "http.request", "body": part, "more_body": number < len(parts)}
@@ -40,7 +49,11 @@ async def exchange(
     outbox: list[Message] = []
 
     async def receive() -> Message:
-        return inbox.pop(0) if inbox else {"type": "http.disconnect"}
+        if inbox:
+            return inbox.pop(0)
+        if parts:
+            await leaving.wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
         outbox.append(message)

@@ -1,13 +1,15 @@
 """Futures: polled until they show, kept until acknowledged or expired, replayed once."""
 
 import asyncio
+import json
 
 import pytest
 
-from contract import RequestErrorCategory, RequestFailedResponse
+from contract import EmptyRequest, RequestErrorCategory, RequestFailedResponse
 from fake_server.futures import REMEMBERED_IDS
+from fake_server.service import Submission
 from fake_server.settings import Settings
-from tests.fake_server.driver import Driver
+from tests.fake_server.driver import Driver, exchange
 
 
 @pytest.fixture
@@ -123,6 +125,40 @@ def test_results_that_show_first_are_gone_first(driver):
     assert [driver.poll(request_id).status for request_id in (waiting, done)] == [200, 410]
 
 
+def test_a_submission_that_meets_a_bug_leaves_no_promise(driver):
+    broken = Submission("id", "owner", None, work=EmptyRequest, admit=lambda: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        driver.service.submit(broken, "optim_step", b"")
+
+    assert list(driver.service.futures) == []
+
+
+@pytest.mark.parametrize("operation", ["retrieve_future", "retrieve_futures"])
+def test_a_poll_whose_client_has_gone_is_dropped(driver, operation):
+    model, sampler = driver.model(), driver.sampler(driver.session())
+    request_id = driver.answer("optim_step", driver.step(model, 2))["request_id"]
+    target = {"type": "sampling_session", "sampling_session_id": sampler, "cloned_sampler_id": 0}
+    body = {"request_id": request_id} if operation == "retrieve_future" else {"target": target}
+    waiters = driver.service.futures.get(request_id).waiters
+    if operation == "retrieve_futures":
+        waiters = driver.service.futures.completions(sampler, 0).waiters
+
+    async def main():
+        left, parts = asyncio.Event(), [json.dumps(body).encode()]
+        poll = asyncio.create_task(
+            exchange(driver.app, "POST", f"/api/v1/{operation}", parts, driver.headers, left)
+        )
+        while not waiters:
+            await asyncio.sleep(0)
+        left.set()
+        with pytest.raises(IndexError):  # no answer
+            await poll
+
+    asyncio.run(main())
+    assert not waiters
+
+
 def test_nobody_waits_for_polls_that_are_over(driver):
     model, sampler = driver.model(), driver.sampler(driver.session())
     request_id = driver.answer("optim_step", driver.step(model, 2))["request_id"]
@@ -229,7 +265,7 @@ def test_a_sample_that_expired_is_forgotten_by_its_samplers_completions(driver):
 
 def test_what_is_ready_is_not_waited_for(driver):
     waiters = []
-    asyncio.run(driver.service.futures.wait(waiters, driver.clock.now() + 1, lambda: True))
+    asyncio.run(driver.service.futures.wait(waiters, 0.0, lambda: True, asyncio.Event().wait))
 
     assert waiters == []
 

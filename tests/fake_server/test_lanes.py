@@ -116,6 +116,27 @@ def test_a_rejected_request_uses_up_its_number(driver):
     assert driver.poll(submit(driver, model, 2)).status == 200
 
 
+def test_a_rejected_number_far_ahead_holds_nobody_back(driver):
+    model = driver.model()
+    body = {**driver.step(model, 10**15), "adam_params": {"learning_rate": "fast"}}
+    assert driver.post("optim_step", body).status == 422
+    driver.poll(submit(driver, model, 1))
+    driver.clock.advance(61)
+
+    assert driver.poll(submit(driver, model, 2)).status == 200
+    unloaded = driver.answer("unload_model", {"model_id": model})["request_id"]
+    assert driver.poll(unloaded).status == 200
+
+
+def test_a_request_that_met_a_bug_uses_up_its_number(driver, monkeypatch):
+    model = driver.model()
+    monkeypatch.setattr(driver.service.futures, "open", lambda future: 1 / 0)
+    assert driver.post("optim_step", driver.step(model, 1)).status == 500
+    monkeypatch.undo()
+
+    assert driver.poll(submit(driver, model, 2)).status == 200
+
+
 def test_a_request_that_is_refused_for_its_key_can_be_sent_again(driver):
     model = driver.model()
     refused = driver.post("optim_step", driver.step(model, 1), x_api_key="wrong")

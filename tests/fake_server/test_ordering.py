@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fake_server.ordering import Sequencer
+from fake_server.ordering import MOST_USED_UP, Sequencer
 
 
 def test_an_item_in_turn_comes_back_at_once():
@@ -55,6 +55,46 @@ def test_the_free_number_is_behind_all_that_were_taken():
     sequencer.push(4, "d")
 
     assert sequencer.free == 5
+
+
+def test_a_used_up_number_holds_nobody_back():
+    sequencer = Sequencer[str]()
+    sequencer.push(10**15, None)
+
+    assert (sequencer.missing, sequencer.free) == (None, 1)
+    assert not sequencer.takes(10**15)
+    assert sequencer.give_up() == []
+    assert sequencer.push(1, "a") == ["a"]
+
+
+def test_the_free_number_is_not_one_that_was_used_up():
+    sequencer = Sequencer[str]()
+    sequencer.push(1, "a")
+    sequencer.push(2, "b")
+    sequencer.push(4, None)
+    sequencer.push(5, "e")
+    sequencer.push(6, None)
+
+    assert sequencer.free == 7
+
+
+def test_giving_up_skips_the_numbers_that_were_used_up_behind_the_last():
+    sequencer = Sequencer[str]()
+    for number, item in ((2, None), (3, "c"), (4, None), (6, None)):
+        sequencer.push(number, item)
+
+    assert sequencer.give_up() == ["c"]
+    assert sequencer.next_seq_id == 5
+
+
+def test_only_so_many_used_up_numbers_are_remembered_the_nearest_of_them(monkeypatch):
+    monkeypatch.setattr("fake_server.ordering.MOST_USED_UP", 2)
+    sequencer = Sequencer[str]()
+    for number in (9, 3, 2):
+        sequencer.push(number, None)
+
+    assert [sequencer.takes(number) for number in (2, 3, 9)] == [False, False, True]
+    assert MOST_USED_UP > 100
 
 
 def test_giving_up_returns_the_held_items_and_goes_on_behind_them():

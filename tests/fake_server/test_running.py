@@ -125,14 +125,35 @@ def test_the_seed_is_the_settings():
         create_app(watch, Settings(seed=7), options=BackendOptions(seed=3))
 
 
+class Watched(VirtualClock):
+    """Tells when a poll waits, and when it no longer does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held, self.dropped = threading.Event(), threading.Event()
+
+    def call_at(self, when, callback):
+        cancel = super().call_at(when, callback)
+        self.held.set()
+        return lambda: (cancel(), self.dropped.set())
+
+
+def test_a_poll_over_a_connection_that_breaks_is_dropped():
+    driver = Driver(app=create_app(open_scripted, clocks=Watched))
+    body = json.dumps(driver.answer("optim_step", driver.step(driver.model(), 2))).encode()
+    with LiveServer(driver.app) as server:
+        client = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
+        head = f"POST /api/v1/retrieve_future HTTP/1.1\r\nHost: x\r\nX-API-Key: {API_KEY}\r\n"
+        client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert driver.clock.held.wait(10)
+        assert not driver.clock.dropped.is_set()
+
+        client.close()
+
+        assert driver.clock.dropped.wait(10)
+
+
 def test_polls_that_wait_are_answered_before_the_server_stops(caplog):
-    held = threading.Event()
-
-    class Watched(VirtualClock):
-        def call_at(self, when, callback):
-            held.set()
-            return super().call_at(when, callback)
-
     driver = Driver(app=create_app(open_scripted, clocks=Watched))
     request_id = driver.answer("optim_step", driver.step(driver.model(), 2))["request_id"]
     server = LiveServer(driver.app).start()
@@ -143,7 +164,7 @@ def test_polls_that_wait_are_answered_before_the_server_stops(caplog):
     )
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(urllib.request.urlopen, poll)
-        assert held.wait(10)
+        assert driver.clock.held.wait(10)
         server.stop()
 
         with pytest.raises(urllib.error.HTTPError, match="408") as answer:
