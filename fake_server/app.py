@@ -35,12 +35,14 @@ from fake_server.handlers import BINDINGS
 from fake_server.handlers.files import FILES, fetch_file
 from fake_server.service import Call, Exchange, Service, Submission
 from fake_server.settings import Settings
-from fake_server.tenants import PREFIX, Tenants
+from fake_server.tenants import Tenants
 from fake_server.wire import Answer, Incoming, answer_of, error_answer, numbered, read
 
 __all__ = ["create_app", "for_tenant"]
 
 log = logging.getLogger("tinkerproof")
+TENANT = "tinkerproof.tenant"
+"""Key of a scope that says which tenant a request is for; its path then has no prefix."""
 version_of = lru_cache(maxsize=256)(SdkVersion.parse)
 
 
@@ -53,6 +55,9 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
         try:
             answer = await self._answer(scope, receive)
         except ApiError as error:
@@ -62,7 +67,10 @@ class Gateway:
         await _send(answer, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        name, prefix, path = self._tenants.split(scope["path"])
+        if TENANT in scope:
+            name, prefix, path = scope[TENANT], "", scope["path"]
+        else:
+            name, prefix, path = self._tenants.split(scope["path"])
         service = self._tenants.get(name)
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         body = await _body(receive, service.settings.max_body_bytes)
@@ -253,9 +261,14 @@ def create_app(
 
 
 def for_tenant(app: ASGIApp, name: str) -> ASGIApp:
-    """`app` as one tenant sees it: every path gets the tenant's prefix."""
+    """`app` as one tenant sees it, without a prefix; its start and end are not those of `app`."""
 
     async def tenant(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "path": f"{PREFIX}{name}{scope['path']}"}, receive, send)
+        if scope["type"] == "lifespan":
+            for _ in ("startup", "shutdown"):
+                message = await receive()
+                await send({"type": f"{message['type']}.complete"})
+        else:
+            await app({**scope, TENANT: name}, receive, send)
 
     return tenant

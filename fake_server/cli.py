@@ -1,6 +1,7 @@
 """The command `tinkerproof`. Each subcommand imports what it needs, so that `--help` is fast."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,14 +15,31 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     options = _parser().parse_args(arguments)
-    status: int = options.run(options)
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as with `| head`: the reader has had enough
+        with open(os.devnull, "w") as nowhere:  # or the interpreter's own flush fails, at its end
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return 0
     return status
+
+
+class _Version(argparse.Action):
+    """Prints the version; looks it up only when asked."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"tinkerproof {version('tinkerproof')}")
+        parser.exit()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tinkerproof", description="Prove that code written against the Tinker API works."
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="run a server"))
     openapi = commands.add_parser("openapi", help="print the API as OpenAPI 3.1")
@@ -43,7 +61,12 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
         "--base-model", action="append", default=[], metavar="NAME", help="serve exactly these base models"
     )
     serve.add_argument(
-        "--api-key", action="append", default=[], metavar="KEY", help="accept exactly these keys"
+        "--api-key",
+        type=_api_key,
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="accept exactly these keys",
     )
     engine = serve.add_argument_group("of a backend that computes with a network")
     engine.add_argument(
@@ -65,6 +88,16 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
         "--strict-losses", action="store_true", help="refuse losses whose formula is not published"
     )
     serve.set_defaults(run=_serve)
+
+
+def _api_key(text: str) -> str:
+    """Source: sdk 0.38.0 lib/_auth_token_provider.py, which sends no other."""
+    if not text.startswith(("tml-", "eyJ")):
+        raise argparse.ArgumentTypeError(
+            f"expected a key that starts with 'tml-', or a JWT, got another of {len(text)} characters; "
+            "the SDK sends no such key"
+        )
+    return text
 
 
 def _named_path(text: str) -> tuple[str, str]:

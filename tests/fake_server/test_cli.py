@@ -10,6 +10,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 
 import pytest
 
@@ -99,8 +100,11 @@ def test_polls_that_wait_are_answered_before_the_server_ends(by):
 
 
 def test_the_options_reach_the_server():
-    with serving("--base-model", "a/b", "--base-model", "c/d", "--api-key", "k", "--seed", "3") as (_, line):
-        models = fetch(f"{line.strip()}/api/v1/get_server_capabilities", "k")["supported_models"]
+    with serving("--base-model", "a/b", "--base-model", "c/d", "--api-key", "tml-k", "--seed", "3") as (
+        _,
+        line,
+    ):
+        models = fetch(f"{line.strip()}/api/v1/get_server_capabilities", "tml-k")["supported_models"]
 
     assert [model["model_name"] for model in models] == ["a/b", "c/d"]
 
@@ -158,6 +162,35 @@ def test_a_port_that_is_taken_is_told(capsys):
 def test_a_port_that_cannot_be_is_told(capsys, port):
     assert main(["serve", f"--port={port}"]) == 2
     assert "port" in capsys.readouterr().err
+
+
+def test_a_key_that_no_client_can_send_is_refused_and_not_repeated(capsys):
+    with pytest.raises(SystemExit) as mistake:
+        main(["serve", "--api-key", "tml-fine", "--api-key", "eyJmine", "--api-key", "secret"])
+
+    err = capsys.readouterr().err
+    assert mistake.value.code == 2
+    assert "--api-key: expected a key that starts with 'tml-', or a JWT, got another of 6 characters" in err
+    assert "secret" not in err
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["--version"])
+
+    assert done.value.code == 0
+    assert capsys.readouterr().out == f"tinkerproof {version('tinkerproof')}\n"
+
+
+@pytest.mark.parametrize("command", ["openapi", "operations"])
+def test_a_reader_that_has_had_enough_ends_the_output_quietly(command):
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    run = subprocess.run([*COMMAND, command], stdout=writer, stderr=subprocess.PIPE)
+
+    os.close(writer)
+    assert (run.returncode, run.stderr) == (0, b"")
 
 
 def test_openapi_is_printed_as_json(capsys):

@@ -28,6 +28,36 @@ def test_each_test_has_a_fresh_world(pytester):
     result.assert_outcomes(passed=3)
 
 
+OVERRIDING = """
+import pytest
+from fake_server.clock import VirtualClock
+from fake_server.settings import Settings
+
+@pytest.fixture
+def tinker_clock():
+    return VirtualClock(start=100.0)
+
+def test_a_clock(tinker_fake, tinker_clock):
+    tinker_clock.advance(5)
+    assert tinker_fake.service.clock.now() == 105.0
+
+@pytest.mark.parametrize("tinker_settings", [Settings(seed=9)])
+def test_settings(tinker_fake):
+    assert tinker_fake.service.settings.seed == 9
+
+def test_the_usual(tinker_fake):
+    assert tinker_fake.service.settings == Settings()
+"""
+
+
+def test_settings_and_clock_are_fixtures_to_override(pytester):
+    pytester.makepyfile(OVERRIDING)
+
+    result = pytester.runpytest_subprocess("-q")
+
+    result.assert_outcomes(passed=3)
+
+
 def test_loading_the_plugin_imports_nothing_heavy():
     code = (
         "import sys, pytest; before = set(sys.modules)\n"

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contract import BackendOptions
-from fake_server.app import create_app
+from fake_server.app import create_app, for_tenant
 from fake_server.clock import VirtualClock
 from fake_server.fake import API_KEY, Fake
 from fake_server.running import LiveServer, bound_socket, find_backend
@@ -253,6 +253,59 @@ def test_clients_that_cannot_be_closed_are_left_alone(tinker_fake_server, monkey
     fake.close()
 
     assert client.options == {"base_url": fake.url, "api_key": API_KEY, "project_id": "p"}
+
+
+def test_a_signed_url_works_by_the_app_that_gave_it(tinker_fake):
+    driver = Driver(app=tinker_fake.asgi)
+    url = driver.get(f"sessions/{driver.session()}/trace_export").json["url"]
+
+    assert driver.get(url.removeprefix("http://fake.test")).status == 200
+
+
+def test_an_app_of_one_tenant_shows_no_other(tinker_fake):
+    reply = Driver(app=tinker_fake.asgi).get("/t/default/api/v1/healthz")
+
+    assert reply.status == 404
+    assert "no operation GET /t/default/api/v1/healthz" in reply.json["detail"]
+
+
+def test_the_start_and_end_of_an_app_of_one_tenant_are_its_own(tinker_fake, tinker_fake_server):
+    tinker_fake.service.open_implicit_session("s")
+
+    assert asyncio.run(lifespan(tinker_fake.asgi)) == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
+    assert len(tinker_fake.service.store.sessions) == 1
+
+
+async def lifespan(app) -> list[str]:
+    told: list[str] = []
+    messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        told.append(message["type"])
+
+    await app({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+    return told
+
+
+@pytest.mark.parametrize("app", [create_app(open_scripted), for_tenant(create_app(open_scripted), "a")])
+def test_a_websocket_is_refused(app):
+    told = []
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def send(message):
+        told.append(message["type"])
+
+    scope = {"type": "websocket", "path": "/api/v1/healthz", "headers": [], "asgi": {"version": "3.0"}}
+    asyncio.run(app(scope, receive, send))
+    assert told == ["websocket.close"]
 
 
 def test_middleware_that_is_added_sees_the_requests():
