@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -74,7 +74,7 @@ class Gateway:
         service = self._tenants.get(name)
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         body = await _body(receive, service.settings.max_body_bytes)
-        call = _call(service, scope, prefix, headers, partial(_gone, receive))
+        call = _call(service, scope, prefix, headers, gone=receive)  # after the body only a disconnect comes
         if path.startswith(FILES):
             return await fetch_file(call, path, scope["query_string"].decode("latin-1"))
         binding, path_values = self._routes.find(scope["method"], path)
@@ -181,12 +181,6 @@ async def _body(receive: Receive, limit: int) -> bytes:
     ):  # the number in it is not used up: it went with the body, and only the timeout ends its gap
         raise PayloadTooLarge(f"body: expected at most {limit} bytes, got {size}; send smaller batches")
     return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-async def _gone(receive: Receive) -> None:
-    """Return once the client has left, after its whole body came."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _call(
