@@ -12,7 +12,7 @@ from reference_engine.attention import CausalAttention, attend, key_room
 from reference_engine.config import ModelConfig
 from reference_engine.linear import Rows
 
-__all__ = ["DecodeAttention", "KeyValueCache", "PrefillAttention", "ResumedAttention"]
+__all__ = ["DecodeAttention", "KeyValueCache", "PrefillAttention", "ResumedAttention", "Stored"]
 
 SLOT_STEP = 4
 """Slots come in fours, so that rows that only fill up a batch have one too."""

@@ -159,7 +159,7 @@ class Group:
             gather += [*mine, *([mine[0]] * (width - len(mine)))]
             back += range(slot * width, slot * width + len(mine))
             order += mine
-        device = views.layers[0].qkv.a.device if views.layers and views.layers[0].qkv else None
+        device = adapters[0].flat.device
         inverse = sorted(range(len(order)), key=order.__getitem__)
         whole = len(order) == total
         if whole:

@@ -108,6 +108,11 @@ class AdapterLayout:
         return cls(config, lora.rank, lora.train_attn, lora.train_mlp, lora.train_unembed)
 
     @property
+    def key(self) -> tuple[int, bool, bool, bool]:
+        """Equal for adapters of one base model that can be stacked."""
+        return self.rank, self.train_attn, self.train_mlp, self.train_unembed
+
+    @property
     def scale(self) -> float:
         """What the product of the factors is multiplied by."""
         return ALPHA / self.rank
@@ -230,3 +235,9 @@ class Adapter:
     def views(self) -> Views:
         """The numbers as matrices, a stack of one."""
         return self.layout.views(self.flat.unsqueeze(0))
+
+    def views_as(self, dtype: torch.dtype) -> Views:
+        """The matrices in the dtype that a model computes in."""
+        if dtype == self.flat.dtype:
+            return self.views
+        return self.layout.views(self.flat.to(dtype).unsqueeze(0))

@@ -1,0 +1,311 @@
+"""`TorchBackend`: one tenant's models on the shared engine. It composes, and has no maths of its own."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from weakref import WeakSet
+
+import torch
+
+from contract import (
+    Backend,
+    BackendOptions,
+    BaseModelInfo,
+    CreateCustomLossRequest,
+    ForwardBackwardInput,
+    ForwardBackwardOutput,
+    LoraConfig,
+    ModelID,
+    OptimizerConfig,
+    OptimParams,
+    OptimStepResponse,
+    RequestFailure,
+    SampleRequest,
+    SampleResponse,
+    TensorData,
+    Weights,
+)
+from reference_engine.batching import Example, examples_of, token_ids
+from reference_engine.checkpoints import AdapterWeights, read_weights
+from reference_engine.custom_loss import CompiledLoss, compile_loss
+from reference_engine.engine import BaseModel, Engine
+from reference_engine.lora import Adapter, AdapterLayout
+from reference_engine.losses import check_batch
+from reference_engine.optimizer import Moments, adam_params, adamw_step
+from reference_engine.scores import PromptScores, check_request
+from reference_engine.sequences import Ask
+from reference_engine.stops import StopRule
+from reference_engine.trainer import Pass, run_pass
+
+__all__ = ["TorchBackend", "open_torch"]
+
+DEFAULT_MAX_TOKENS = 128
+"""`max_tokens` where a request has none. Source: ours: as the scripted backend."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedModel:
+    """A model between two operations."""
+
+    base: BaseModel
+    base_model: str
+    adapter: Adapter
+    moments: Moments
+    seed: int
+    gradients: torch.Tensor | None = None
+    """Accumulated since the last step, `[P]`; None where there are none."""
+
+
+class TorchBackend:
+    """Trains and samples for one tenant."""
+
+    concurrent = True
+
+    def __init__(self, engine: Engine, options: BackendOptions) -> None:
+        self._engine = engine
+        self._seed = options.seed
+        self._strict = options.strict_losses
+        self._models: dict[ModelID, TrainedModel] = {}
+        self._compiled: dict[int, tuple[CreateCustomLossRequest, CompiledLoss]] = {}
+        self._asked: WeakSet[Future[SampleResponse]] = WeakSet()
+
+    def base_models(self) -> Sequence[BaseModelInfo]:
+        """The base models, in the order to list them."""
+        return self._engine.infos()
+
+    def create_model(
+        self, model_id: ModelID, base_model: str, lora: LoraConfig, optimizer: OptimizerConfig
+    ) -> None:
+        """Create a model with a fresh adapter: A from the seed, B zero, so that it equals its base model.
+
+        Without a seed, it derives from the backend's and the model's id.
+
+        Raises:
+            RequestFailure: for an unknown base model, an optimizer other than adamw, or an adapter that
+                cannot be.
+        """
+        if optimizer.type != "adamw":
+            raise RequestFailure(
+                f"optimizer_config.type: expected 'adamw', got {optimizer.type!r}; "
+                "its maths is not published, so this engine has no other optimizer"
+            )
+        base = self._engine.model(base_model)
+        _check_lora(lora, base)
+        layout = AdapterLayout.of(base.config, lora)
+        seed = derived_seed(self._seed, model_id) if lora.seed is None else lora.seed
+        adapter = Adapter(layout, layout.fresh(seed).to(base.device))
+        self._models[model_id] = TrainedModel(base, base_model, adapter, Moments.zeros_like(adapter.flat), seed)
+
+    def unload_model(self, model_id: ModelID) -> None:
+        """Forget a model."""
+        self._model(model_id)
+        del self._models[model_id]
+
+    def forward_backward(
+        self,
+        model_id: ModelID,
+        batch: ForwardBackwardInput,
+        *,
+        forward_only: bool = False,
+        custom_loss: CreateCustomLossRequest | None = None,
+    ) -> ForwardBackwardOutput:
+        """Compute a loss, and unless `forward_only` add its gradients to the model's.
+
+        Raises:
+            RequestFailure: for data that the loss cannot read, or numbers that are not finite; nothing is
+                changed.
+        """
+        model = self._model(model_id)
+        custom = None if custom_loss is None else self._compile(custom_loss)
+        check_batch(batch, strict=self._strict)
+        context = self._engine.info(model.base_model).max_context_length
+        examples = examples_of(batch.data, model.base.config, context)
+        with self._engine.training:
+            done = run_pass(
+                model.base.transformer, model.adapter, batch, examples, custom, forward_only=forward_only
+            )
+        if done.gradients is not None:
+            total = done.gradients if model.gradients is None else model.gradients + done.gradients
+            self._models[model_id] = replace(model, gradients=total)
+        return _output(done, examples)
+
+    def _compile(self, request: CreateCustomLossRequest) -> CompiledLoss:
+        """The uploaded loss, rebuilt once."""
+        known = self._compiled.get(id(request))
+        if known is None:
+            known = self._compiled[id(request)] = (request, compile_loss(request))
+        return known[1]
+
+    def optim_step(self, model_id: ModelID, params: OptimParams) -> OptimStepResponse:
+        """Apply the accumulated gradients and clear them; without any, they count as zero.
+
+        The metric `grad_norm` is the adapter's global gradient norm before clipping.
+
+        Raises:
+            RequestFailure: for parameters that AdamW cannot use, or gradients that are not finite; nothing is
+                changed.
+        """
+        model = self._model(model_id)
+        adam = adam_params(params)
+        with self._engine.training, torch.inference_mode():
+            flat, moments, metrics = adamw_step(model.adapter.flat, model.gradients, model.moments, adam)
+        adapter = Adapter(model.adapter.layout, flat)
+        self._models[model_id] = replace(model, adapter=adapter, moments=moments, gradients=None)
+        return OptimStepResponse(metrics=metrics)
+
+    def save_weights(self, model_id: ModelID, *, optimizer: bool) -> Weights:
+        """The model's weights as they are now, with its optimizer's state if asked; nothing is copied."""
+        model = self._model(model_id)
+        return AdapterWeights(
+            base_model=model.base_model,
+            base_hash=model.base.content_hash,
+            adapter=model.adapter,
+            moments=model.moments if optimizer else None,
+            seed=model.seed,
+        )
+
+    def load_weights(self, model_id: ModelID, weights: Weights, *, optimizer: bool) -> None:
+        """Replace a model's weights, and with `optimizer` its optimizer's state, else start that afresh.
+
+        Accumulated gradients are dropped.
+
+        Raises:
+            RequestFailure: if they are of another base model or adapter shape, or lack the state asked for.
+        """
+        model = self._model(model_id)
+        given = self._own(weights)
+        given.check_fits(model.base.content_hash, model.adapter.layout)
+        if optimizer and given.moments is None:
+            raise RequestFailure(
+                "weights: expected an optimizer state, got none; load them without, or save a training state"
+            )
+        moments = given.moments if optimizer else None
+        self._models[model_id] = TrainedModel(
+            model.base,
+            model.base_model,
+            given.adapter,
+            moments or Moments.zeros_like(given.adapter.flat),
+            given.seed,
+        )
+
+    def read_weights(self, files: Mapping[str, bytes]) -> Weights:
+        """Weights from the files that `Weights.files` gave.
+
+        Raises:
+            RequestFailure: naming the file that is missing or malformed, or an unknown base model.
+        """
+        return read_weights(files, lambda name: self._engine.model(name).config)
+
+    def sample(
+        self, base_model: str, weights: Weights | None, request: SampleRequest
+    ) -> Future[SampleResponse]:
+        """Sample from a base model, or from it with `weights`.
+
+        Raises:
+            RequestFailure: for an unknown base model, weights of another one, or parameters out of range.
+        """
+        base = self._engine.model(base_model)
+        info = self._engine.info(base_model)
+        adapter = None
+        if weights is not None:
+            given = self._own(weights)
+            given.check_fits(base.content_hash, given.adapter.layout)
+            adapter = given.adapter
+        tokens = token_ids(request.prompt, base.config, "prompt")
+        max_tokens = check_request(request, tokens, info, DEFAULT_MAX_TOKENS)
+        params = request.sampling_params
+        rule = StopRule.of(params, info.end_of_text_ids, base.tokenizer)
+        ask = Ask(
+            request=request,
+            tokens=tokens,
+            adapter=adapter,
+            client=(id(self), request.sampling_session_id),
+            rule=rule,
+            max_tokens=max_tokens,
+            seed=self._sampling_seed(request),
+            scores=PromptScores.of(request, tokens, self._sampling_seed(request)),
+        )
+        self._asked.add(ask.future)
+        self._engine.submit(base, ask)
+        return ask.future
+
+    def _sampling_seed(self, request: SampleRequest) -> int:
+        """The request's seed, else one that derives from the backend's and the request's ids."""
+        if request.sampling_params.seed is not None:
+            return request.sampling_params.seed
+        return derived_seed(self._seed, f"{request.sampling_session_id}:{request.seq_id}")
+
+    def close(self) -> None:
+        """Cancel the tenant's samples."""
+        for future in list(self._asked):
+            future.cancel()
+        self._engine.wake()
+        self._models.clear()
+
+    def _model(self, model_id: ModelID) -> TrainedModel:
+        if model_id not in self._models:
+            raise RequestFailure(f"no model {model_id!r}; create it first")
+        return self._models[model_id]
+
+    def _own(self, weights: Weights) -> AdapterWeights:
+        if isinstance(weights, AdapterWeights):
+            return weights
+        return read_weights(weights.files(), lambda name: self._engine.model(name).config)
+
+
+def derived_seed(seed: int, text: str) -> int:
+    """A 63-bit seed that derives from another one and a name."""
+    digest = blake2b(f"{seed}:{text}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def _check_lora(lora: LoraConfig, base: BaseModel) -> None:
+    """Refuse an adapter that cannot be, or would be larger than the matrices it adapts."""
+    most = base.config.hidden_size * 4
+    if not 1 <= lora.rank <= most:
+        raise RequestFailure(
+            f"lora_config.rank: expected 1 to {most}, four times the width of the base model, got {lora.rank}"
+        )
+    if not (lora.train_unembed or lora.train_mlp or lora.train_attn):
+        raise RequestFailure(
+            "lora_config: expected train_unembed, train_mlp or train_attn to be true, got none of them"
+        )
+    if lora.seed is not None and not -(2**63) <= lora.seed < 2**64:
+        raise RequestFailure(f"lora_config.seed: expected an integer of 64 bits, got {lora.seed}")
+
+
+def _output(done: Pass, examples: Sequence[Example]) -> ForwardBackwardOutput:
+    flat, start, outputs = done.logprobs.cpu().numpy(), 0, []
+    for example in examples:
+        own = flat[start : start + example.targets.size].reshape(example.targets.shape)
+        outputs.append({"logprobs": TensorData.from_numpy(own)})
+        start += example.targets.size
+    return ForwardBackwardOutput(
+        loss_fn_output_type="ArrayRecord", loss_fn_outputs=outputs, metrics=done.metrics
+    )
+
+
+class TorchFactory:
+    """Opens tenants' backends; those of equal options share an engine."""
+
+    def __init__(self) -> None:
+        self._engines: dict[BackendOptions, Engine] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, options: BackendOptions) -> Backend:
+        """Open a backend for one tenant.
+
+        Raises:
+            LookupError, ValueError, OSError: for options that cannot be honoured.
+        """
+        shared = replace(options, seed=0, strict_losses=False)
+        with self._lock:
+            if shared not in self._engines:
+                self._engines[shared] = Engine(shared)
+            return TorchBackend(self._engines[shared], options)
+
+
+open_torch = TorchFactory()
+"""The entry point `torch` of the group `tinkerproof.backends`."""

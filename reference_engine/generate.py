@@ -1,0 +1,346 @@
+"""`Generator`: continuous batching on one base model.
+
+Each round admits waiting requests, reads their prompts, and writes one token of every running sequence, whatever
+request, client or adapter it belongs to. A sequence's tokens depend on its own request alone.
+"""
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from itertools import groupby
+
+import torch
+
+from reference_engine.attention import CausalAttention
+from reference_engine.batching import Example, pack
+from reference_engine.cache import DecodeAttention, KeyValueCache, PrefillAttention, ResumedAttention, Stored
+from reference_engine.deltas import Delta, Group, ManyDeltas, NoDelta, OneDelta
+from reference_engine.lora import Adapter
+from reference_engine.model import Transformer
+from reference_engine.passes import chunks
+from reference_engine.prefixes import PrefixStore
+from reference_engine.sampling import draw, topk_of
+from reference_engine.sequences import Ask, Running
+
+__all__ = ["Generator"]
+
+MOST_RUNNING = 64
+"""Sequences at once. Source: ours: on a CPU, larger batches gain little."""
+PREFILL_TOKENS = 2048
+"""Prompt tokens a round, so that running sequences are not kept waiting. Source: ours."""
+CACHE_CELLS = 1 << 28
+"""Keys and values at once. Source: ours: 1 GB of float32."""
+
+
+class Generator:
+    """Writes sequences on one base model."""
+
+    def __init__(self, model: Transformer) -> None:
+        self._model = model
+        self._cache = KeyValueCache(model.config, model.device, model.dtype)
+        self._prefixes = PrefixStore()
+        self._waiting: OrderedDict[Hashable, deque[Ask]] = OrderedDict()
+        self._running: list[Running] = []
+        self._delta: Delta | None = None
+        self._stack: tuple[tuple[Adapter, ...], torch.Tensor] | None = None
+        self._lock = threading.Lock()
+        self.tokens_written = 0
+
+    def submit(self, ask: Ask) -> None:
+        """Take a request; its future ends with the answer."""
+        with self._lock:
+            self._waiting.setdefault(ask.client, deque()).append(ask)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything waits or runs."""
+        return bool(self._waiting or self._running)
+
+    def close(self) -> None:
+        """Cancel what is left."""
+        with self._lock:
+            asks = {id(ask): ask for queue in self._waiting.values() for ask in queue}
+            self._waiting.clear()
+        for running in self._running:
+            asks[id(running.ask)] = running.ask
+        self._running.clear()
+        for ask in asks.values():
+            ask.future.cancel()
+
+    @torch.inference_mode()
+    def round(self) -> None:
+        """Admit, read prompts, write a token of each running sequence."""
+        self._drop_cancelled()
+        admitted = self._admit()
+        for adapter, group in groupby(admitted, key=lambda pair: id(pair[0].adapter)):
+            del adapter
+            self._read_prompts(list(group))
+        if self._running:
+            self._decode()
+        elif not self._waiting:
+            self._cache.clear()
+
+    def fail(self, error: BaseException) -> None:
+        """End everything that runs with an error."""
+        asks = {id(running.ask): running.ask for running in self._running}
+        self._running.clear()
+        self._delta = None
+        for ask in asks.values():
+            _fail(ask, error)
+
+    # Admission
+
+    def _admit(self) -> list[tuple[Ask, int]]:
+        """Requests to begin now, each with how many of its sequences; clients take turns."""
+        admitted: list[tuple[Ask, int]] = []
+        prompts: set[tuple[int, bytes]] = set()
+        budget = PREFILL_TOKENS
+        with self._lock:
+            for client in list(self._waiting):
+                if budget <= 0:
+                    break
+                budget -= self._admit_from(client, admitted, prompts)
+        return sorted(admitted, key=lambda pair: (id(pair[0].adapter), -len(pair[0].tokens)))
+
+    def _admit_from(
+        self, client: Hashable, admitted: list[tuple[Ask, int]], prompts: set[tuple[int, bytes]]
+    ) -> int:
+        """Begin the client's next request if there is room for it; returns its prompt's length."""
+        queue = self._waiting[client]
+        ask = queue[0]
+        if ask.future.cancelled():
+            self._pop(client)
+            return 0
+        prompt = (id(ask.adapter), ask.tokens.tobytes())
+        if prompt in prompts:
+            return 0  # next round, when the prompt is known
+        count = self._room_for(ask, admitted)
+        if count == 0:
+            return PREFILL_TOKENS
+        prompts.add(prompt)
+        admitted.append((ask, count))
+        if count == ask.left:
+            self._pop(client)
+        else:
+            self._waiting.move_to_end(client)
+        return len(ask.tokens)
+
+    def _pop(self, client: Hashable) -> None:
+        queue = self._waiting[client]
+        queue.popleft()
+        if queue:
+            self._waiting.move_to_end(client)
+        else:
+            del self._waiting[client]
+
+    def _room_for(self, ask: Ask, admitted: Sequence[tuple[Ask, int]]) -> int:
+        """How many of a request's sequences can begin now."""
+        if ask.max_tokens <= 1:
+            return ask.left
+        config = self._model.config
+        taken = len(self._running) + sum(count for other, count in admitted if other.max_tokens > 1)
+        longest = max(
+            [len(ask.tokens) + ask.max_tokens, self._cache.room]
+            + [len(other.tokens) + other.max_tokens for other, _ in admitted]
+        )
+        cells = 2 * config.num_layers * config.num_kv_heads * config.head_dim * longest
+        fits = min(MOST_RUNNING, max(1, CACHE_CELLS // cells)) - taken
+        return max(0, min(ask.left, fits))
+
+    def _drop_cancelled(self) -> None:
+        self._remove([one for one in self._running if one.ask.future.cancelled()])
+
+    # Prompts
+
+    def _read_prompts(self, admitted: list[tuple[Ask, int]]) -> None:
+        """Read the prompts of requests with one adapter, and write each sequence's first token."""
+        fresh: list[tuple[Ask, int]] = []
+        for ask, count in admitted:
+            wants_rows = ask.scores is not None and ask.started == 0
+            hit, stored = (0, []) if wants_rows else self._prefixes.find(ask.adapter, ask.tokens)
+            if hit and ask.max_tokens > 1:
+                self._guarded([(ask, count)], partial(self._resume, ask, count, hit, stored))
+            else:
+                fresh.append((ask, count))
+        if fresh:
+            self._guarded(fresh, partial(self._read, fresh))
+
+    def _guarded(self, admitted: list[tuple[Ask, int]], work: Callable[[], None]) -> None:
+        """Do the work; what goes wrong ends the requests it is for."""
+        try:
+            work()
+        except Exception as error:
+            for ask, _ in admitted:
+                self._remove([one for one in self._running if one.ask is ask])
+                _fail(ask, error)
+
+    def _resume(self, ask: Ask, count: int, hit: int, stored: Stored) -> None:
+        """Read what is new in a prompt."""
+        model, slot = self._model, len(self._running)
+        self._cache.reserve(model.rows.padded(slot + count), len(ask.tokens))
+        self._cache.restore(slot, stored, hit)
+        if ask.started == 0:
+            ask.hits = hit
+        tokens = torch.from_numpy(ask.tokens[hit:]).to(model.device)
+        positions = torch.arange(hit, len(ask.tokens), device=model.device)
+        places = self._cache.places(torch.full_like(positions, slot), positions)
+        attention = ResumedAttention(self._cache, slot, hit, places, model.rows)
+        delta = self._one(ask.adapter)
+        hidden, _ = model.forward(tokens, positions, attention, delta)
+        self._prefixes.add(ask.adapter, ask.tokens, self._cache, slot)
+        scores, _ = model.logits(hidden[-1:], delta)
+        self._begin([(ask, count)], scores)
+
+    def _read(self, admitted: list[tuple[Ask, int]]) -> None:
+        """Read whole prompts in one pass."""
+        model = self._model
+        examples = [Example(ask.tokens, ask.tokens) for ask, _ in admitted]
+        packed = pack(examples, range(len(examples)), model.device)
+        inner = CausalAttention(model.config, packed.spans, model.rows)
+        delta = self._one(admitted[0][0].adapter)
+        keeping = any(ask.max_tokens > 1 for ask, _ in admitted)
+        slots = self._slots(admitted)
+        if keeping:
+            used = len(self._running) + sum(count for _, count in admitted)
+            self._cache.reserve(model.rows.padded(used), max(len(ask.tokens) for ask, _ in admitted))
+            lengths = torch.tensor([len(ask.tokens) for ask, _ in admitted])
+            of_rows = torch.tensor(slots).repeat_interleave(lengths).to(model.device)
+            places = self._cache.places(of_rows, packed.positions)
+            attention = PrefillAttention(inner, self._cache, places)
+            hidden, _ = model.forward(packed.tokens, packed.positions, attention, delta)
+        else:
+            hidden, _ = model.forward(packed.tokens, packed.positions, inner, delta)
+        ends, start = [], 0
+        for (ask, _), slot in zip(admitted, slots, strict=True):
+            rows = hidden[start : start + len(ask.tokens)]
+            start += len(ask.tokens)
+            ends.append(start - 1)
+            self._score(ask, rows, delta)
+            if keeping and ask.max_tokens > 1:
+                self._prefixes.add(ask.adapter, ask.tokens, self._cache, slot)
+        scores, _ = model.logits(hidden[torch.tensor(ends, device=model.device)], delta)
+        self._begin(admitted, scores)
+
+    def _slots(self, admitted: Sequence[tuple[Ask, int]]) -> list[int]:
+        """The slot of each request's first sequence."""
+        slots, slot = [], len(self._running)
+        for _, count in admitted:
+            slots.append(slot)
+            slot += count
+        return slots
+
+    def _score(self, ask: Ask, hidden: torch.Tensor, delta: Delta) -> None:
+        """Score a prompt's own tokens, where that was asked."""
+        if ask.scores is None or ask.started > 0:
+            return
+        first = ask.scores.first_row
+        for start, end in chunks(hidden.shape[0] - first, self._model.config.vocab_size):
+            scores, _ = self._model.logits(hidden[first + start : first + end], delta)
+            ask.scores.add(first + start, torch.log_softmax(scores, -1))
+
+    def _one(self, adapter: Adapter | None) -> Delta:
+        if adapter is None:
+            return NoDelta()
+        return OneDelta(adapter.views_as(self._model.dtype), adapter.layout.scale, self._model.rows)
+
+    # Sequences
+
+    def _begin(self, admitted: Sequence[tuple[Ask, int]], scores: torch.Tensor) -> None:
+        """Write the first token of each new sequence; `scores` `[requests, V]`."""
+        new: list[Running] = []
+        rows: list[int] = []
+        slots = self._slots(admitted)
+        for row, ((ask, count), slot) in enumerate(zip(admitted, slots, strict=True)):
+            for index in range(ask.started, ask.started + count):
+                new.append(Running(ask, index, ask.rule.matcher(), ask.draw(index)))
+                rows.append(row)
+            ask.started += count
+            if count > 1 and ask.max_tokens > 1:
+                self._cache.copy(slot, range(slot + 1, slot + count), len(ask.tokens))
+        self._running += new
+        self._delta = None
+        self._write(new, scores[torch.tensor(rows, device=scores.device)])
+
+    def _decode(self) -> None:
+        """Write one token of each running sequence."""
+        model, running = self._model, self._running
+        count = len(running)
+        total = model.rows.padded(count)
+        fill = [0] * (total - count)
+        where = [one.position for one in running]
+        self._cache.reserve(total, max(where) + 1)
+        tokens = torch.tensor([one.tokens[-1] for one in running] + fill, device=model.device)
+        positions = torch.tensor(where + fill, device=model.device)
+        if self._delta is None:
+            self._delta = self._many(total)
+        attention = DecodeAttention(self._cache, positions, max(where) + 1, model.rows)
+        hidden, _ = model.forward(tokens, positions, attention, self._delta)
+        scores, _ = model.logits(hidden, self._delta)
+        self._write(list(running), scores[:count])
+
+    def _write(self, sequences: Sequence[Running], scores: torch.Tensor) -> None:
+        """Draw each sequence's next token from its scores `[n, V]`; those that end give their slot back."""
+        steps = [len(one.tokens) for one in sequences]
+        tokens, logprobs = draw(scores, [one.draw for one in sequences], steps)
+        self._note_best(sequences, scores)
+        self.tokens_written += len(sequences)
+        ended = []
+        for one, token, logprob in zip(sequences, tokens.tolist(), logprobs.tolist(), strict=True):
+            try:
+                if one.push(token, logprob):
+                    ended.append(one)
+            except Exception as error:
+                ended.append(one)
+                _fail(one.ask, error)
+        self._remove(ended)
+
+    def _note_best(self, sequences: Sequence[Running], scores: torch.Tensor) -> None:
+        """Note the likeliest tokens, where that was asked."""
+        for row, one in enumerate(sequences):
+            count = one.ask.request.topk_sample_logprobs
+            if count:
+                ids, values = topk_of(one.draw.logprobs(scores[row : row + 1]), count)
+                one.best.append(list(zip(ids[0].tolist(), values[0].tolist(), strict=True)))
+
+    def _remove(self, ended: Sequence[Running]) -> None:
+        """Give each slot that becomes free to the last sequence that goes on."""
+        for slot in sorted(map(self._running.index, ended), reverse=True):
+            last = self._running.pop()
+            if slot < len(self._running):
+                self._cache.copy(len(self._running), [slot], last.position + 1)
+                self._running[slot] = last
+            self._delta = None
+
+    def _many(self, total: int) -> Delta:
+        """The deltas of the running sequences, a row each."""
+        members: dict[int, list[int]] = {}
+        adapters: dict[int, Adapter] = {}
+        for row, one in enumerate(self._running):
+            if one.ask.adapter is not None:
+                adapters[id(one.ask.adapter)] = one.ask.adapter
+                members.setdefault(id(one.ask.adapter), []).append(row)
+        if not adapters:
+            return NoDelta()
+        if len(adapters) == 1 and len(members[next(iter(members))]) == len(self._running):
+            return self._one(next(iter(adapters.values())))
+        groups = []
+        by_shape = sorted(adapters.values(), key=lambda a: (a.layout.key, id(a)))
+        for _, same in groupby(by_shape, key=lambda a: a.layout.key):
+            group = list(same)
+            stack = self._stacked(tuple(group))
+            rows = [members[id(adapter)] for adapter in group]
+            views = group[0].layout.views(stack)
+            groups.append(Group.of(group, rows, total, views, self._model.rows))
+        return ManyDeltas(groups, self._model.rows)
+
+    def _stacked(self, adapters: tuple[Adapter, ...]) -> torch.Tensor:
+        """The adapters' numbers `[S, P]`; the last stack is kept."""
+        if self._stack is None or self._stack[0] != adapters:
+            self._stack = (adapters, torch.stack([adapter.flat for adapter in adapters]).to(self._model.dtype))
+        return self._stack[1]
+
+
+def _fail(ask: Ask, error: BaseException) -> None:
+    if not ask.future.done():
+        ask.future.set_exception(error)
