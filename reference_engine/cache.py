@@ -136,7 +136,8 @@ class ResumedAttention(PrefillAttention):
         room = key_room(self._start + count, exact=self._rows.exact)
         keys, values = self._cache.read(layer, slice(self._slot, self._slot + 1), room)
         split = q.view(count, config.num_kv_heads, group, config.head_dim).permute(1, 2, 0, 3)
-        queries = self._rows.fill(split.reshape(config.num_kv_heads, group * count, config.head_dim))
+        flat = split.reshape(config.num_kv_heads, group * count, config.head_dim)
+        queries = self._rows.fill(flat, config.head_dim * room)
         if self._mask is None:
             self._mask = self._masked(q, count, group, room, queries.shape[1])
         mixed, _ = attend(
@@ -175,7 +176,8 @@ class DecodeAttention(PrefillAttention):
         config, count = self._cache.config, q.shape[0]
         group = config.num_heads // config.num_kv_heads
         keys, values = self._cache.read(layer, self._slots, self._room)
-        queries = self._rows.fill(q.reshape(count * config.num_kv_heads, group, config.head_dim))
+        split = q.reshape(count * config.num_kv_heads, group, config.head_dim)
+        queries = self._rows.fill(split, config.head_dim * self._room)
         if self._mask is None:
             mask = torch.zeros(self._hidden.shape, dtype=q.dtype, device=q.device)
             mask.masked_fill_(self._hidden, float("-inf"))

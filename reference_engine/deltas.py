@@ -51,14 +51,18 @@ class NoDelta:
         return []
 
 
-def _product(x: torch.Tensor, part: Part, scale: float) -> tuple[torch.Tensor, list[torch.Tensor]]:
+def _product(
+    x: torch.Tensor, part: Part, scale: float, rows: Rows
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """From `x` `[S, R, in]`: the scaled narrow product `[S, R, k * rank]`, and each delta `[S, R, out]`."""
+    count, rank = x.shape[1], part.b[0].shape[-1]
+    x = rows.fill(x, rank * min(x.shape[2], *(b.shape[1] for b in part.b)))
     narrow = torch.bmm(x, part.a.transpose(1, 2)).mul_(scale)
-    rank = part.b[0].shape[-1]
     pieces = [
-        torch.bmm(narrow[..., i * rank : (i + 1) * rank], b.transpose(1, 2)) for i, b in enumerate(part.b)
+        torch.bmm(narrow[..., i * rank : (i + 1) * rank], b.transpose(1, 2))[:, :count]
+        for i, b in enumerate(part.b)
     ]
-    return narrow, pieces
+    return narrow[:, :count], pieces
 
 
 class OneDelta:
@@ -76,13 +80,12 @@ class OneDelta:
         part = part_of(self.views, layer, name)
         if part is None:
             return None
-        count = x.shape[0]
-        narrow, pieces = _product(self._rows.fill(x).unsqueeze(0), part, self.scale)
+        narrow, pieces = _product(x.unsqueeze(0), part, self.scale, self._rows)
         start = 0
         for piece in pieces:
-            y[:, start : start + piece.shape[2]].add_(piece[0, :count])
+            y[:, start : start + piece.shape[2]].add_(piece[0])
             start += piece.shape[2]
-        return narrow[0, :count]
+        return narrow[0]
 
     def backward(
         self,
@@ -192,9 +195,9 @@ class ManyDeltas:
             stack = x if group.gather is None else x.index_select(0, group.gather)
             shaped = stack.view(len(group.adapters), -1, x.shape[1])
             start = 0
-            for piece in _product(shaped, part, group.scale)[1]:
+            for piece in _product(shaped, part, group.scale, self._rows)[1]:
                 end = start + piece.shape[2]
-                flat = piece.view(-1, piece.shape[2])
+                flat = piece.reshape(-1, piece.shape[2])
                 delta = flat if group.gather is None else flat.index_select(0, group.back)
                 if group.rows is None:
                     y[:, start:end].add_(delta)

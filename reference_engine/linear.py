@@ -13,6 +13,8 @@ __all__ = ["FrozenLinear", "Rows"]
 
 SAFE_ROWS = 16
 """From here on every row count gives the same bits. Source: ours: measured; 12 was the least seen."""
+SMALL_PRODUCT = 400
+"""Batched products of fewer multiplications take a plain loop. Source: torch 2.13.0 LinearAlgebra.cpp."""
 PACKED_CELLS = 1 << 20
 """Matrices from here on are also kept in oneDNN's layout.
 
@@ -30,15 +32,16 @@ class Rows:
         self.quantum = quantum
         """Row counts below `SAFE_ROWS` are rounded up to a multiple of it."""
 
-    def padded(self, count: int) -> int:
-        """The number of rows to compute for `count`."""
-        if not self.exact or count >= SAFE_ROWS:
+    def padded(self, count: int, cells: int = SMALL_PRODUCT) -> int:
+        """The number of rows to compute for `count` of them, in a product of `cells` multiplications a row."""
+        if not self.exact:
             return count
-        return -(-count // self.quantum) * self.quantum
+        least = max(count, -(-SMALL_PRODUCT // cells))
+        return count if count == least >= SAFE_ROWS else -(-least // self.quantum) * self.quantum
 
-    def fill(self, x: torch.Tensor) -> torch.Tensor:
+    def fill(self, x: torch.Tensor, cells: int = SMALL_PRODUCT) -> torch.Tensor:
         """`x` `[..., M, K]` with zero rows added, `[..., padded(M), K]`."""
-        missing = self.padded(x.shape[-2]) - x.shape[-2]
+        missing = self.padded(x.shape[-2], cells) - x.shape[-2]
         return F.pad(x, (0, 0, 0, missing)) if missing else x
 
 
