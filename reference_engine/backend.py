@@ -26,6 +26,7 @@ from contract import (
     SampleResponse,
     TensorData,
     Weights,
+    check_sampling,
 )
 from reference_engine.batching import Example, examples_of, token_ids
 from reference_engine.checkpoints import AdapterWeights, read_weights
@@ -33,16 +34,13 @@ from reference_engine.custom_loss import CompiledLoss, compile_loss
 from reference_engine.engine import BaseModel, Engine
 from reference_engine.lora import Adapter, AdapterLayout
 from reference_engine.losses import check_batch
-from reference_engine.optimizer import Moments, adam_params, adamw_step
-from reference_engine.scores import PromptScores, check_request
+from reference_engine.optimizer import Moments, adamw_step
+from reference_engine.scores import PromptScores
 from reference_engine.sequences import Ask
 from reference_engine.stops import StopRule
 from reference_engine.trainer import Pass, run_pass
 
 __all__ = ["TorchBackend", "open_torch"]
-
-DEFAULT_MAX_TOKENS = 128
-"""`max_tokens` where a request has none. Source: ours: as the scripted backend."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +94,7 @@ class TorchBackend:
         layout = AdapterLayout.of(base.config, lora)
         seed = derived_seed(self._seed, model_id) if lora.seed is None else lora.seed
         adapter = Adapter(layout, layout.fresh(seed).to(base.device))
-        self._models[model_id] = TrainedModel(base, base_model, adapter, Moments.zeros_like(adapter.flat), seed)
+        self._models[model_id] = TrainedModel(base, base_model, adapter, Moments.fresh(adapter.flat), seed)
 
     def unload_model(self, model_id: ModelID) -> None:
         """Forget a model."""
@@ -148,9 +146,8 @@ class TorchBackend:
                 changed.
         """
         model = self._model(model_id)
-        adam = adam_params(params)
         with self._engine.training, torch.inference_mode():
-            flat, moments, metrics = adamw_step(model.adapter.flat, model.gradients, model.moments, adam)
+            flat, moments, metrics = adamw_step(model.adapter.flat, model.gradients, model.moments, params)
         adapter = Adapter(model.adapter.layout, flat)
         self._models[model_id] = replace(model, adapter=adapter, moments=moments, gradients=None)
         return OptimStepResponse(metrics=metrics)
@@ -186,7 +183,7 @@ class TorchBackend:
             model.base,
             model.base_model,
             given.adapter,
-            moments or Moments.zeros_like(given.adapter.flat),
+            moments or Moments.fresh(given.adapter.flat),
             given.seed,
         )
 
@@ -214,7 +211,7 @@ class TorchBackend:
             given.check_fits(base.content_hash, given.adapter.layout)
             adapter = given.adapter
         tokens = token_ids(request.prompt, base.config, "prompt")
-        max_tokens = check_request(request, tokens, info, DEFAULT_MAX_TOKENS)
+        max_tokens = check_sampling(request, len(tokens), info)
         params = request.sampling_params
         rule = StopRule.of(params, info.end_of_text_ids, base.tokenizer)
         ask = Ask(
