@@ -1,7 +1,7 @@
 """Keys and values of running sequences, and attention over them.
 
-A sequence has a slot; running ones have the first slots, so a decoding step reads them without a copy. Rooms grow in
-blocks; what lies behind a sequence's last token is finite and masked.
+A sequence has a slot; running ones have the first slots, so a decoding step reads them without a copy. Rooms
+grow in blocks; what lies behind a sequence's last token is finite and masked.
 """
 
 from collections.abc import Sequence
@@ -39,14 +39,15 @@ class KeyValueCache:
         slots = max(self.slots, -(-slots // SLOT_STEP) * SLOT_STEP)
         room = max(self.room, -(-room // ROOM_STEP) * ROOM_STEP)
         shape = (slots, self.config.num_kv_heads, room, self.config.head_dim)
-        self._keys = [self._grown(old, shape) for old in self._keys or [None] * self.config.num_layers]
-        self._values = [self._grown(old, shape) for old in self._values or [None] * self.config.num_layers]
+        self._keys, self._values = self._grown(self._keys, shape), self._grown(self._values, shape)
         self.slots, self.room = slots, room
 
-    def _grown(self, old: torch.Tensor | None, shape: tuple[int, ...]) -> torch.Tensor:
-        grown = torch.zeros(shape, device=self._device, dtype=self._dtype)
-        if old is not None:
-            grown[: old.shape[0], :, : old.shape[2]] = old
+    def _grown(self, buffers: list[torch.Tensor], shape: tuple[int, ...]) -> list[torch.Tensor]:
+        grown = [
+            torch.zeros(shape, device=self._device, dtype=self._dtype) for _ in range(self.config.num_layers)
+        ]
+        for new, old in zip(grown, buffers, strict=False):
+            new[: old.shape[0], :, : old.shape[2]] = old
         return grown
 
     def clear(self) -> None:
@@ -108,17 +109,11 @@ class PrefillAttention:
         self._cache.write(layer, self._places, k, v)
         return self._inner.forward(layer, q, k, v)[0], None
 
-    def backward(self, do: torch.Tensor, kept: object) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Sampling has none."""
-        raise AssertionError("prefill has no backward pass")
 
-
-class ResumedAttention(PrefillAttention):
+class ResumedAttention:
     """Attention of one prompt's later tokens over all its tokens, the first of which are in the cache."""
 
-    def __init__(
-        self, cache: KeyValueCache, slot: int, start: int, places: torch.Tensor, rows: Rows
-    ) -> None:
+    def __init__(self, cache: KeyValueCache, slot: int, start: int, places: torch.Tensor, rows: Rows) -> None:
         self._cache = cache
         self._slot = slot
         self._start = start
@@ -140,9 +135,7 @@ class ResumedAttention(PrefillAttention):
         queries = self._rows.fill(flat, config.head_dim * room)
         if self._mask is None:
             self._mask = self._masked(q, count, group, room, queries.shape[1])
-        mixed, _ = attend(
-            queries, keys, values, self._mask, config.head_dim**-0.5, exact=self._rows.exact
-        )
+        mixed, _ = attend(queries, keys, values, self._mask, config.head_dim**-0.5, exact=self._rows.exact)
         own = mixed[:, : group * count].view(config.num_kv_heads, group, count, config.head_dim)
         return own.permute(2, 0, 1, 3).reshape(count, -1), None
 
@@ -154,7 +147,7 @@ class ResumedAttention(PrefillAttention):
         return mask
 
 
-class DecodeAttention(PrefillAttention):
+class DecodeAttention:
     """Attention of one new token of each running sequence over its own tokens; row i is slot i's."""
 
     def __init__(self, cache: KeyValueCache, positions: torch.Tensor, longest: int, rows: Rows) -> None:
@@ -182,7 +175,5 @@ class DecodeAttention(PrefillAttention):
             mask = torch.zeros(self._hidden.shape, dtype=q.dtype, device=q.device)
             mask.masked_fill_(self._hidden, float("-inf"))
             self._mask = mask.repeat_interleave(config.num_kv_heads, 0).unsqueeze(1)
-        mixed, _ = attend(
-            queries, keys, values, self._mask, config.head_dim**-0.5, exact=self._rows.exact
-        )
+        mixed, _ = attend(queries, keys, values, self._mask, config.head_dim**-0.5, exact=self._rows.exact)
         return mixed[:, :group].reshape(count, -1), None

@@ -1,7 +1,7 @@
 """Whether a row's bits depend on the rows beside it: measured on this machine, not assumed.
 
-The exact mode rests on properties of the matrix kernels that nobody promises. `row_quantum` finds how row counts have
-to be filled up so that they hold; `largest_difference` tells what is left where they do not.
+The exact mode rests on properties of the matrix kernels that nobody promises. `row_quantum` finds how row
+counts have to be filled up so that they hold; `largest_difference` tells what is left where they do not.
 """
 
 import logging
@@ -41,7 +41,7 @@ def largest_difference(quantum: int) -> float:
     """How far the results of the same rows are apart, over row counts that are filled up to `quantum`."""
     generator = torch.Generator().manual_seed(0)
     worst = 0.0
-    counts = [n for n in range(quantum, 16, quantum)] + [16, 17, 31, 33, 64, 96, 129]
+    counts = [*range(quantum, 16, quantum), 16, 17, 31, 33, 64, 96, 129]
     for inner, outer in SHAPES:
         x = torch.randn(MOST_ROWS, inner, generator=generator)
         w = torch.randn(outer, inner, generator=generator)

@@ -1,7 +1,7 @@
 """`Generator`: continuous batching on one base model.
 
-Each round admits waiting requests, reads their prompts, and writes one token of every running sequence, whatever
-request, client or adapter it belongs to. A sequence's tokens depend on its own request alone.
+Each round admits waiting requests, reads their prompts, and writes one token of every running sequence,
+whatever request, client or adapter it belongs to. A sequence's tokens depend on its own request alone.
 """
 
 import threading
@@ -337,7 +337,10 @@ class Generator:
     def _stacked(self, adapters: tuple[Adapter, ...]) -> torch.Tensor:
         """The adapters' numbers `[S, P]`; the last stack is kept."""
         if self._stack is None or self._stack[0] != adapters:
-            self._stack = (adapters, torch.stack([adapter.flat for adapter in adapters]).to(self._model.dtype))
+            self._stack = (
+                adapters,
+                torch.stack([adapter.flat for adapter in adapters]).to(self._model.dtype),
+            )
         return self._stack[1]
 
 

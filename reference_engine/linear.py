@@ -33,7 +33,7 @@ class Rows:
         """Row counts below `SAFE_ROWS` are rounded up to a multiple of it."""
 
     def padded(self, count: int, cells: int = SMALL_PRODUCT) -> int:
-        """The number of rows to compute for `count` of them, in a product of `cells` multiplications a row."""
+        """The rows to compute for `count` of them, in a product of `cells` multiplications a row."""
         if not self.exact:
             return count
         least = max(count, -(-SMALL_PRODUCT // cells))

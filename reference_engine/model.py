@@ -19,12 +19,12 @@ from reference_engine.linear import FrozenLinear, Rows
 from reference_engine.norm import rms_norm, rms_norm_backward
 from reference_engine.rope import Rope, rotate, rotate_back
 
-__all__ = ["Attention", "Tape", "Transformer"]
+__all__ = ["Attention", "Mixer", "Tape", "Transformer"]
 
 Tensors = Mapping[str, torch.Tensor]
 
 
-class Attention(Protocol):
+class Mixer(Protocol):
     """Mixes values over a batch's texts."""
 
     def forward(
@@ -32,6 +32,10 @@ class Attention(Protocol):
     ) -> tuple[torch.Tensor, Any]:
         """`q` `[T, heads, D]`, `k` and `v` `[T, kv_heads, D]` to `[T, heads * D]` and what backward needs."""
         ...
+
+
+class Attention(Mixer, Protocol):
+    """A mixer for training."""
 
     def backward(self, do: torch.Tensor, kept: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The gradients of `q`, `k` and `v` from that of the output."""
@@ -125,7 +129,7 @@ class Transformer:
         self,
         tokens: torch.Tensor,
         positions: torch.Tensor,
-        attention: Attention,
+        attention: Mixer,
         delta: Delta,
         *,
         tape: bool = False,
@@ -148,7 +152,7 @@ class Transformer:
         x: torch.Tensor,
         cos: torch.Tensor,
         sin: torch.Tensor,
-        attention: Attention,
+        attention: Mixer,
         delta: Delta,
     ) -> tuple[torch.Tensor, LayerTape]:
         eps = self.config.norm_eps

@@ -10,7 +10,6 @@ from reference_engine.attention import CausalAttention
 from reference_engine.batching import Example, pack, parts_of
 from reference_engine.cache import DecodeAttention, KeyValueCache, PrefillAttention
 from reference_engine.deltas import Delta, NoDelta, OneDelta
-
 from reference_engine.linear import Rows
 from reference_engine.loading import load_weights, read_config
 from reference_engine.lora import Adapter, AdapterLayout

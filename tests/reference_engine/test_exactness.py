@@ -8,8 +8,15 @@ from reference_engine.deltas import Group, ManyDeltas
 from reference_engine.exactness import QUANTA, largest_difference, row_quantum
 from tests.reference_engine.families import VARIANTS
 from tests.reference_engine.models import (
-    EXACT, FAST, decoded_logprobs, delta_of, texts, trained_adapter, trained_logprobs, transformer,
-)  # fmt: skip
+    EXACT,
+    FAST,
+    decoded_logprobs,
+    delta_of,
+    texts,
+    trained_adapter,
+    trained_logprobs,
+    transformer,
+)
 
 NAMES = [variant.name for variant in VARIANTS]
 exact_here = pytest.mark.skipif(

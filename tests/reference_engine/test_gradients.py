@@ -7,8 +7,14 @@ import torch
 from contract import LoraConfig
 from reference_engine.batching import Example
 from tests.reference_engine.models import (
-    EXACT, FAST, gradients_of, texts, trained_adapter, trained_logprobs, transformer,
-)  # fmt: skip
+    EXACT,
+    FAST,
+    gradients_of,
+    texts,
+    trained_adapter,
+    trained_logprobs,
+    transformer,
+)
 
 TARGETS = {
     "train_attn": ["q_proj", "k_proj", "v_proj", "o_proj"],
@@ -103,7 +109,11 @@ def test_gradients_are_the_slopes_of_the_logprobs(saved, name):
         ends = [
             sum(
                 (lp.double() * s).sum()
-                for lp, s in zip(trained_logprobs(model, examples, moved(adapter, sign * step, direction)), slopes, strict=True)
+                for lp, s in zip(
+                    trained_logprobs(model, examples, moved(adapter, sign * step, direction)),
+                    slopes,
+                    strict=True,
+                )
             )
             for sign in (1, -1)
         ]
