@@ -6,6 +6,7 @@ import torch
 
 from contract import LoraConfig
 from reference_engine.batching import Example
+from tests.reference_engine.families import VARIANT
 from tests.reference_engine.models import (
     EXACT,
     FAST,
@@ -68,8 +69,6 @@ def test_gradients_equal_those_of_peft(saved, name, parts, rows):
     adapter = trained_adapter(model.config, lora(*parts))
     examples = texts([140, 30, 30, 3], model.config.vocab_size)
     slopes = [torch.randn(len(example.tokens)) for example in examples]
-    from tests.reference_engine.families import VARIANT
-
     reference, parameters = peft_model(VARIANT[name].build(), adapter)
     sum(weighed(reference, e, s) for e, s in zip(examples, slopes, strict=True)).backward()
     ours = gradients_of(model, examples, slopes, adapter)
@@ -84,8 +83,6 @@ def test_several_targets_a_row_have_their_slopes_added(saved):
     example = texts([20], model.config.vocab_size)[0]
     wide = Example(example.tokens, torch.randint(0, model.config.vocab_size, (20, 3)).numpy())
     slopes = torch.randn(60)
-    from tests.reference_engine.families import VARIANT
-
     reference, parameters = peft_model(VARIANT["llama"].build(), adapter)
     weighed(reference, wide, slopes).backward()
     ours = gradients_of(model, [wide], [slopes], adapter)
@@ -95,7 +92,7 @@ def test_several_targets_a_row_have_their_slopes_added(saved):
 
 @pytest.mark.parametrize("name", ["qwen3_moe", "qwen3_moe step 2", "llama tied", "qwen3 tied"])
 def test_gradients_are_the_slopes_of_the_logprobs(saved, name):
-    """Central differences in random directions: peft has no experts like these, and ties the head's adapter."""
+    """By central differences: peft has no experts like these, and ties the head's adapter."""
     model = transformer(saved(name).folder)
     adapter = trained_adapter(model.config)
     examples = texts([24, 9], model.config.vocab_size)
