@@ -17,7 +17,7 @@ from reference_engine.batching import Example, pack
 from reference_engine.cache import DecodeAttention, KeyValueCache, PrefillAttention, ResumedAttention, Stored
 from reference_engine.deltas import Delta, Group, ManyDeltas, NoDelta, OneDelta
 from reference_engine.lora import Adapter
-from reference_engine.model import Transformer
+from reference_engine.model import Mixer, Transformer
 from reference_engine.passes import chunks
 from reference_engine.prefixes import PrefixStore
 from reference_engine.sampling import draw, topk_of
@@ -42,7 +42,12 @@ class Generator:
         self._prefixes = PrefixStore()
         self._waiting: OrderedDict[Hashable, deque[Ask]] = OrderedDict()
         self._running: list[Running] = []
-        self._delta: Delta | None = None
+        self._batch: tuple[Transformer, Delta] | None = None
+        """What runs the running sequences; None where they have changed."""
+        self._merged: tuple[Adapter, Transformer] | None = None
+        self._can_merge = (
+            not model.rows.exact and model.config.experts is None and model.dtype == torch.float32
+        )
         self._stack: tuple[tuple[Adapter, ...], torch.Tensor] | None = None
         self._lock = threading.Lock()
         self.tokens_written = 0
@@ -85,7 +90,7 @@ class Generator:
         """End everything that runs with an error."""
         asks = {id(running.ask): running.ask for running in self._running}
         self._running.clear()
-        self._delta = None
+        self._batch = None
         for ask in asks.values():
             _fail(ask, error)
 
@@ -177,7 +182,8 @@ class Generator:
 
     def _resume(self, ask: Ask, count: int, hit: int, stored: Stored) -> None:
         """Read what is new in a prompt."""
-        model, slot = self._model, len(self._running)
+        model, delta = self._one(ask.adapter)
+        slot = len(self._running)
         self._cache.reserve(model.rows.padded(slot + count), len(ask.tokens))
         self._cache.restore(slot, stored, hit)
         if ask.started == 0:
@@ -186,19 +192,18 @@ class Generator:
         positions = torch.arange(hit, len(ask.tokens), device=model.device)
         places = self._cache.places(torch.full_like(positions, slot), positions)
         attention = ResumedAttention(self._cache, slot, hit, places, model.rows)
-        delta = self._one(ask.adapter)
-        hidden, _ = model.forward(tokens, positions, attention, delta)
+        last = torch.tensor([len(tokens) - 1], device=model.device)
+        hidden, _ = model.forward(tokens, positions, attention, delta, only=last)
         self._prefixes.add(ask.adapter, ask.tokens, self._cache, slot)
-        scores, _ = model.logits(hidden[-1:], delta)
+        scores, _ = model.logits(hidden, delta)
         self._begin([(ask, count)], scores)
 
     def _read(self, admitted: list[tuple[Ask, int]]) -> None:
         """Read whole prompts in one pass."""
-        model = self._model
+        model, delta = self._one(admitted[0][0].adapter)
         examples = [Example(ask.tokens, ask.tokens) for ask, _ in admitted]
         packed = pack(examples, range(len(examples)), model.device)
         inner = CausalAttention(model.config, packed.spans, model.rows)
-        delta = self._one(admitted[0][0].adapter)
         keeping = any(ask.max_tokens > 1 for ask, _ in admitted)
         slots = self._slots(admitted)
         if keeping:
@@ -207,19 +212,22 @@ class Generator:
             lengths = torch.tensor([len(ask.tokens) for ask, _ in admitted])
             of_rows = torch.tensor(slots).repeat_interleave(lengths).to(model.device)
             places = self._cache.places(of_rows, packed.positions)
-            attention = PrefillAttention(inner, self._cache, places)
-            hidden, _ = model.forward(packed.tokens, packed.positions, attention, delta)
+            attention: Mixer = PrefillAttention(inner, self._cache, places)
         else:
-            hidden, _ = model.forward(packed.tokens, packed.positions, inner, delta)
-        ends, start = [], 0
+            attention = inner
+        ends = torch.tensor([len(ask.tokens) for ask, _ in admitted], device=model.device).cumsum(0) - 1
+        scoring = any(ask.scores is not None and ask.started == 0 for ask, _ in admitted)
+        hidden, _ = model.forward(
+            packed.tokens, packed.positions, attention, delta, only=None if scoring else ends
+        )
+        if scoring:
+            for (ask, _), end in zip(admitted, ends.tolist(), strict=True):
+                self._score(model, ask, hidden[end + 1 - len(ask.tokens) : end + 1], delta)
+            hidden = hidden.index_select(0, ends)
         for (ask, _), slot in zip(admitted, slots, strict=True):
-            rows = hidden[start : start + len(ask.tokens)]
-            start += len(ask.tokens)
-            ends.append(start - 1)
-            self._score(ask, rows, delta)
             if keeping and ask.max_tokens > 1:
                 self._prefixes.add(ask.adapter, ask.tokens, self._cache, slot)
-        scores, _ = model.logits(hidden[torch.tensor(ends, device=model.device)], delta)
+        scores, _ = model.logits(hidden, delta)
         self._begin(admitted, scores)
 
     def _slots(self, admitted: Sequence[tuple[Ask, int]]) -> list[int]:
@@ -230,18 +238,27 @@ class Generator:
             slot += count
         return slots
 
-    def _score(self, ask: Ask, hidden: torch.Tensor, delta: Delta) -> None:
+    def _score(self, model: Transformer, ask: Ask, hidden: torch.Tensor, delta: Delta) -> None:
         """Score a prompt's own tokens, where that was asked."""
         if ask.scores is None or ask.started > 0:
             return
         first = ask.scores.first_row
-        for start, end in chunks(hidden.shape[0] - first, self._model.config.vocab_size):
-            scores, _ = self._model.logits(hidden[first + start : first + end], delta)
+        for start, end in chunks(hidden.shape[0] - first, model.config.vocab_size):
+            scores, _ = model.logits(hidden[first + start : first + end], delta)
             ask.scores.add(first + start, torch.log_softmax(scores, -1))
 
-    def _one(self, adapter: Adapter | None) -> Delta:
+    def _one(self, adapter: Adapter | None) -> tuple[Transformer, Delta]:
+        """What runs one adapter, or none: the fast mode adds it to the weights, the last one is kept."""
         if adapter is None:
-            return NoDelta()
+            return self._model, NoDelta()
+        if self._can_merge:
+            if self._merged is None or self._merged[0] is not adapter:
+                views = adapter.views_as(self._model.dtype)
+                self._merged = (adapter, self._model.merged(views, adapter.layout.scale))
+            return self._merged[1], NoDelta()
+        return self._model, self._beside(adapter)
+
+    def _beside(self, adapter: Adapter) -> Delta:
         return OneDelta(adapter.views_as(self._model.dtype), adapter.layout.scale, self._model.rows)
 
     # Sequences
@@ -259,7 +276,7 @@ class Generator:
             if count > 1 and ask.max_tokens > 1:
                 self._cache.copy(slot, range(slot + 1, slot + count), len(ask.tokens))
         self._running += new
-        self._delta = None
+        self._batch = None
         self._write(new, scores[torch.tensor(rows, device=scores.device)])
 
     def _decode(self) -> None:
@@ -272,11 +289,12 @@ class Generator:
         self._cache.reserve(total, max(where) + 1)
         tokens = torch.tensor([one.tokens[-1] for one in running] + fill, device=model.device)
         positions = torch.tensor(where + fill, device=model.device)
-        if self._delta is None:
-            self._delta = self._many(total)
+        if self._batch is None:
+            self._batch = self._many(total)
+        model, delta = self._batch
         attention = DecodeAttention(self._cache, positions, max(where) + 1, model.rows)
-        hidden, _ = model.forward(tokens, positions, attention, self._delta)
-        scores, _ = model.logits(hidden, self._delta)
+        hidden, _ = model.forward(tokens, positions, attention, delta)
+        scores, _ = model.logits(hidden, delta)
         self._write(list(running), scores[:count])
 
     def _write(self, sequences: Sequence[Running], scores: torch.Tensor) -> None:
@@ -310,10 +328,10 @@ class Generator:
             if slot < len(self._running):
                 self._cache.copy(len(self._running), [slot], last.position + 1)
                 self._running[slot] = last
-            self._delta = None
+            self._batch = None
 
-    def _many(self, total: int) -> Delta:
-        """The deltas of the running sequences, a row each."""
+    def _many(self, total: int) -> tuple[Transformer, Delta]:
+        """What runs the running sequences, a row each."""
         members: dict[int, list[int]] = {}
         adapters: dict[int, Adapter] = {}
         for row, one in enumerate(self._running):
@@ -321,7 +339,7 @@ class Generator:
                 adapters[id(one.ask.adapter)] = one.ask.adapter
                 members.setdefault(id(one.ask.adapter), []).append(row)
         if not adapters:
-            return NoDelta()
+            return self._one(None)
         if len(adapters) == 1 and len(members[next(iter(members))]) == len(self._running):
             return self._one(next(iter(adapters.values())))
         groups = []
@@ -332,7 +350,7 @@ class Generator:
             rows = [members[id(adapter)] for adapter in group]
             views = group[0].layout.views(stack)
             groups.append(Group.of(group, rows, total, views, self._model.rows))
-        return ManyDeltas(groups, self._model.rows)
+        return self._model, ManyDeltas(groups, self._model.rows)
 
     def _stacked(self, adapters: tuple[Adapter, ...]) -> torch.Tensor:
         """The adapters' numbers `[S, P]`; the last stack is kept."""

@@ -6,6 +6,8 @@ several threads, row counts below 12 that are not multiples of 4 (measured with 
 in exact mode few rows are filled up with zeros. `exactness` measures whether that holds on this machine.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 
@@ -67,6 +69,11 @@ class FrozenLinear:
         else:
             y = torch.ops.mkldnn._linear_pointwise.default(filled, self._packed, self.bias, "none", [], "")
         return y[:count]
+
+    def merged(self, a: torch.Tensor, b: Sequence[torch.Tensor], scale: float) -> "FrozenLinear":
+        """The same with an adapter's product added to the weights: `a` `[k * rank, in]`, k of `[out, rank]`."""
+        delta = torch.cat([piece @ factor for piece, factor in zip(b, a.chunk(len(b)), strict=True)])
+        return FrozenLinear(self.weight + scale * delta, self.bias, self._rows)
 
     def backward(self, dy: torch.Tensor) -> torch.Tensor:
         """The gradient of `x` `[M, in]` from that of `y` `[M, out]`, a new tensor."""

@@ -6,6 +6,7 @@ Shapes: T rows of a flat batch of tokens, H hidden, V vocabulary.
 """
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from reference_engine.config import ModelConfig
 from reference_engine.deltas import Delta, OneDelta
 from reference_engine.experts import ExpertsKept, MixtureOfExperts
 from reference_engine.linear import FrozenLinear, Rows
+from reference_engine.lora import Views
 from reference_engine.norm import rms_norm, rms_norm_backward
 from reference_engine.rope import Rope, rotate, rotate_back
 
@@ -133,13 +135,18 @@ class Transformer:
         delta: Delta,
         *,
         tape: bool = False,
+        only: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, Tape | None]:
-        """The normed last hidden states `[T, H]` of `tokens` `[T]` at `positions` `[T]`; a tape if asked."""
+        """The normed last hidden states `[T, H]` of `tokens` `[T]` at `positions` `[T]`; a tape if asked.
+
+        With `only` `[m]`, just those rows' `[m, H]`: the last layer is spared the others. Not with a tape.
+        """
         cos, sin = self._rope.at(positions)
         x = self.embedding.index_select(0, tokens)
         tapes: list[LayerTape] = []
         for index, layer in enumerate(self._layers):
-            x, kept = self._forward_layer(index, layer, x, cos, sin, attention, delta)
+            rows = only if index == len(self._layers) - 1 else None
+            x, kept = self._forward_layer(index, layer, x, cos, sin, attention, delta, rows)
             if tape:
                 tapes.append(kept)
         hidden, inverse = rms_norm(x, self._norm, self.config.norm_eps)
@@ -154,6 +161,7 @@ class Transformer:
         sin: torch.Tensor,
         attention: Mixer,
         delta: Delta,
+        only: torch.Tensor | None,
     ) -> tuple[torch.Tensor, LayerTape]:
         eps = self.config.norm_eps
         normed, inverse = rms_norm(x, layer.norm, eps)
@@ -168,6 +176,8 @@ class Transformer:
         heads = self.config.num_heads
         v = qkv[:, self._queries + self._keys :].view(rows, -1, self.config.head_dim)
         mixed, kept = attention.forward(index, qk[:, :heads], qk[:, heads:], v)
+        if only is not None:
+            x, mixed = x.index_select(0, only), mixed.index_select(0, only)
         out = layer.out.forward(mixed)
         narrow_out = delta.add(out, mixed, index, "out")
         middle = out.add_(x)
@@ -209,6 +219,25 @@ class Transformer:
         inner = F.silu(gate) * up
         y = layer.down.forward(inner)
         return y, MlpTape(both, inner, narrow, delta.add(y, inner, index, "down"))
+
+    def merged(self, views: Views, scale: float) -> "Transformer":
+        """The model with an adapter's products added to its weights; what is not adapted is shared.
+
+        Dense models only. Its numbers differ from the adapter's own path by rounding.
+        """
+        twin = copy(self)
+        twin._layers = []
+        for layer, part in zip(self._layers, views.layers, strict=True):
+            own = copy(layer)
+            for name in ("qkv", "out", "gate_up", "down"):
+                adapted = getattr(part, name)
+                if adapted is not None:
+                    pieces = [b[0] for b in adapted.b]
+                    setattr(own, name, getattr(layer, name).merged(adapted.a[0], pieces, scale))
+            twin._layers.append(own)
+        if views.head is not None:
+            twin._head = self._head.merged(views.head.a[0], [views.head.b[0][0]], scale)
+        return twin
 
     def logits(self, hidden: torch.Tensor, delta: Delta) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Scores of all tokens `[T, V]`, float32; and the head's scaled narrow product for backward."""

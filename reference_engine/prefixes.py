@@ -36,17 +36,18 @@ class PrefixStore:
 
     def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
         self._entries: OrderedDict[int, Entry] = OrderedDict()
+        self._buckets: dict[tuple[int, bytes], list[int]] = {}
+        """The entries of one adapter that begin alike."""
         self._kept_bytes = kept_bytes
         self._size = self._next = 0
 
     def find(self, adapter: Adapter | None, tokens: Ints) -> tuple[int, Stored]:
         """The longest known beginning of a prompt, all but its last token at most; 0 where there is none."""
         best, found = SHORTEST_PREFIX - 1, None
-        for number, entry in self._entries.items():
-            if entry.adapter is adapter:
-                common = _common(entry.tokens, tokens)
-                if common > best:
-                    best, found = common, number
+        for number in self._buckets.get(_bucket(adapter, tokens), ()):
+            common = _common(self._entries[number].tokens, tokens)
+            if common > best:
+                best, found = common, number
         if found is None:
             return 0, []
         self._entries.move_to_end(found)
@@ -60,10 +61,23 @@ class PrefixStore:
         if entry.size_bytes > self._kept_bytes:
             return
         self._entries[self._next] = entry
+        self._buckets.setdefault(_bucket(adapter, tokens), []).append(self._next)
         self._next += 1
         self._size += entry.size_bytes
         while self._size > self._kept_bytes or len(self._entries) > MOST_ENTRIES:
-            self._size -= self._entries.popitem(last=False)[1].size_bytes
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        number, entry = self._entries.popitem(last=False)
+        self._size -= entry.size_bytes
+        key = _bucket(entry.adapter, entry.tokens)
+        self._buckets[key].remove(number)
+        if not self._buckets[key]:
+            del self._buckets[key]
+
+
+def _bucket(adapter: Adapter | None, tokens: Ints) -> tuple[int, bytes]:
+    return id(adapter), tokens[:SHORTEST_PREFIX].tobytes()
 
 
 def _common(known: Ints, tokens: Ints) -> int:
