@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from weakref import WeakSet
+from weakref import WeakSet, WeakValueDictionary
 
 import torch
 
@@ -26,16 +26,16 @@ from contract import (
     SampleResponse,
     TensorData,
     Weights,
-    check_sampling,
+    split_base_model,
 )
 from reference_engine.batching import Example, examples_of, token_ids
-from reference_engine.checkpoints import AdapterWeights, read_weights
+from reference_engine.checkpoints import AdapterWeights, Origin, read_weights
 from reference_engine.custom_loss import CompiledLoss, compile_loss
 from reference_engine.engine import BaseModel, Engine
 from reference_engine.lora import Adapter, AdapterLayout
 from reference_engine.losses import check_batch
 from reference_engine.optimizer import Moments, adamw_step
-from reference_engine.scores import PromptScores
+from reference_engine.scores import PromptScores, check_request
 from reference_engine.sequences import Ask
 from reference_engine.stops import StopRule
 from reference_engine.trainer import Pass, run_pass
@@ -51,7 +51,7 @@ class TrainedModel:
     base_model: str
     adapter: Adapter
     moments: Moments
-    seed: int
+    seed: int | None
     gradients: torch.Tensor | None = None
     """Accumulated since the last step, `[P]`; None where there are none."""
 
@@ -67,6 +67,7 @@ class TorchBackend:
         self._strict = options.strict_losses
         self._models: dict[ModelID, TrainedModel] = {}
         self._compiled: dict[int, tuple[CreateCustomLossRequest, CompiledLoss]] = {}
+        self._adapters: WeakValueDictionary[int, Adapter] = WeakValueDictionary()
         self._asked: WeakSet[Future[SampleResponse]] = WeakSet()
 
     def base_models(self) -> Sequence[BaseModelInfo]:
@@ -156,9 +157,10 @@ class TorchBackend:
         """The model's weights as they are now, with its optimizer's state if asked; nothing is copied."""
         model = self._model(model_id)
         return AdapterWeights(
-            base_model=model.base_model,
+            base_model=split_base_model(model.base_model)[0],
             base_hash=model.base.content_hash,
-            adapter=model.adapter,
+            layout=model.adapter.layout,
+            flat=model.adapter.flat,
             moments=model.moments if optimizer else None,
             seed=model.seed,
         )
@@ -173,7 +175,11 @@ class TorchBackend:
         """
         model = self._model(model_id)
         given = self._own(weights)
-        given.check_fits(model.base.content_hash, model.adapter.layout)
+        _check_fits(given, model.base)
+        if given.layout.key != model.adapter.layout.key:
+            raise RequestFailure(
+                f"weights: expected an adapter of {_told(model.adapter.layout)}, got {_told(given.layout)}"
+            )
         if optimizer and given.moments is None:
             raise RequestFailure(
                 "weights: expected an optimizer state, got none; load them without, or save a training state"
@@ -182,8 +188,8 @@ class TorchBackend:
         self._models[model_id] = TrainedModel(
             model.base,
             model.base_model,
-            given.adapter,
-            moments or Moments.fresh(given.adapter.flat),
+            self._adapter(given),
+            moments or Moments.fresh(given.flat),
             given.seed,
         )
 
@@ -193,7 +199,11 @@ class TorchBackend:
         Raises:
             RequestFailure: naming the file that is missing or malformed, or an unknown base model.
         """
-        return read_weights(files, lambda name: self._engine.model(name).config)
+        return read_weights(files, self._origin)
+
+    def _origin(self, base_model: str) -> Origin:
+        base = self._engine.model(base_model)
+        return Origin(base.config, base.content_hash)
 
     def sample(
         self, base_model: str, weights: Weights | None, request: SampleRequest
@@ -208,10 +218,10 @@ class TorchBackend:
         adapter = None
         if weights is not None:
             given = self._own(weights)
-            given.check_fits(base.content_hash, given.adapter.layout)
-            adapter = given.adapter
+            _check_fits(given, base)
+            adapter = self._adapter(given)
         tokens = token_ids(request.prompt, base.config, "prompt")
-        max_tokens = check_sampling(request, len(tokens), info)
+        max_tokens = check_request(request, tokens, info)
         params = request.sampling_params
         rule = StopRule.of(params, info.end_of_text_ids, base.tokenizer)
         ask = Ask(
@@ -249,7 +259,29 @@ class TorchBackend:
     def _own(self, weights: Weights) -> AdapterWeights:
         if isinstance(weights, AdapterWeights):
             return weights
-        return read_weights(weights.files(), lambda name: self._engine.model(name).config)
+        return read_weights(weights.files(), self._origin)
+
+    def _adapter(self, weights: AdapterWeights) -> Adapter:
+        """The adapter of some weights, the same one each time, so that what was made for it is found again."""
+        found = self._adapters.get(id(weights.flat))
+        if found is None or found.flat is not weights.flat:
+            flat = weights.flat.to(self._engine.device)
+            found = self._adapters[id(weights.flat)] = Adapter(weights.layout, flat)
+        return found
+
+
+def _check_fits(weights: AdapterWeights, base: BaseModel) -> None:
+    """Refuse weights of another base model."""
+    if weights.base_hash not in ("", base.content_hash):
+        raise RequestFailure(
+            f"weights: expected those of the base model with the hash {base.content_hash[:12]}..., "
+            f"got those of {weights.base_model} with {weights.base_hash[:12]}..."
+        )
+
+
+def _told(layout: AdapterLayout) -> str:
+    parts = [name for name in ("train_attn", "train_mlp", "train_unembed") if getattr(layout, name)]
+    return f"rank {layout.rank} on {', '.join(parts)}"
 
 
 def derived_seed(seed: int, text: str) -> int:

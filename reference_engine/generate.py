@@ -243,7 +243,7 @@ class Generator:
         if ask.scores is None or ask.started > 0:
             return
         first = ask.scores.first_row
-        for start, end in chunks(hidden.shape[0] - first, model.config.vocab_size):
+        for start, end in chunks(ask.scores.end_row - first, model.config.vocab_size):
             scores, _ = model.logits(hidden[first + start : first + end], delta)
             ask.scores.add(first + start, torch.log_softmax(scores, -1))
 

@@ -54,7 +54,7 @@ class Ask:
 
     def answer(self) -> None:
         """Answer the request, unless it was taken back."""
-        fields: dict[str, Any] = {} if self.scores is None else self.scores.finish()
+        fields: Any = {} if self.scores is None else self.scores.finish()
         response = SampleResponse(
             sequences=[self.done[index] for index in range(self.request.num_samples)],
             prompt_cache_hit_tokens=self.hits,
