@@ -6,8 +6,7 @@ from contract import BackendOptions, EncodedTextChunk, ModelInput, SampleRequest
 from reference_engine.backend import TorchBackend
 from reference_engine.engine import Engine
 from reference_engine.generate import MOST_RUNNING
-
-PICO = "tinkerproof/pico"
+from tests.reference_engine.requests import PICO, ask
 
 
 @pytest.fixture(scope="module")
@@ -23,24 +22,6 @@ def backend(engine):
     backend = TorchBackend(engine, BackendOptions())
     yield backend
     backend.close()
-
-
-def ask(text, seq_id=0, *, samples=1, session="s", **params):
-    prompt = ModelInput(chunks=[EncodedTextChunk(tokens=list(text.encode()))])
-    params.setdefault("max_tokens", 12)
-    fields = {
-        name: params.pop(name)
-        for name in ("prompt_logprobs", "topk_sample_logprobs", "topk_prompt_logprobs")
-        if name in params
-    }
-    return SampleRequest(
-        num_samples=samples,
-        prompt=prompt,
-        sampling_params=SamplingParams(**params),
-        sampling_session_id=session,
-        seq_id=seq_id,
-        **fields,
-    )
 
 
 def answers(backend, requests, weights=None):
@@ -79,7 +60,9 @@ def test_more_samples_than_run_at_once_are_written_in_turns(backend):
     request = ask("One ", samples=MOST_RUNNING + 9, seed=1, max_tokens=3)
     response = answers(backend, [request])[0]
     assert len(response.sequences) == MOST_RUNNING + 9
-    assert written(response)[:4] == written(answers(backend, [ask("One ", samples=4, seed=1, max_tokens=3)])[0])
+    assert written(response)[:4] == written(
+        answers(backend, [ask("One ", samples=4, seed=1, max_tokens=3)])[0]
+    )
 
 
 def test_sampled_logprobs_are_those_of_a_scored_prompt(backend):
