@@ -262,7 +262,7 @@ class TorchBackend:
         return read_weights(weights.files(), self._origin)
 
     def _adapter(self, weights: AdapterWeights) -> Adapter:
-        """The adapter of some weights, the same one each time, so that what was made for it is found again."""
+        """The adapter of some weights: the same one each time, with all that was made for it."""
         found = self._adapters.get(id(weights.flat))
         if found is None or found.flat is not weights.flat:
             flat = weights.flat.to(self._engine.device)

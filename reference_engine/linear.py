@@ -71,7 +71,7 @@ class FrozenLinear:
         return y[:count]
 
     def merged(self, a: torch.Tensor, b: Sequence[torch.Tensor], scale: float) -> "FrozenLinear":
-        """The same with an adapter's product added to the weights: `a` `[k * rank, in]`, k of `[out, rank]`."""
+        """With an adapter's product added to the weights: `a` `[k * rank, in]`, k of `[out, rank]`."""
         delta = torch.cat([piece @ factor for piece, factor in zip(b, a.chunk(len(b)), strict=True)])
         return FrozenLinear(self.weight + scale * delta, self.bias, self._rows)
 

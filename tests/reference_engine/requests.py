@@ -30,9 +30,8 @@ def tensor(values, dtype=np.float32):
 def datum(words, **inputs):
     """A datum that predicts each next byte; weights 1 unless other inputs are given."""
     tokens = list(words.encode())
-    given = {name: tensor(values) for name, values in inputs.items()} or {
-        "weights": tensor([1] * (len(tokens) - 1))
-    }
+    inputs = inputs or {"weights": [1] * (len(tokens) - 1)}
+    given = {name: tensor(values) for name, values in inputs.items()}
     return Datum(
         model_input=ModelInput(chunks=[EncodedTextChunk(tokens=tokens[:-1])]),
         loss_fn_inputs={"target_tokens": tensor(tokens[1:], np.int64), **given},

@@ -54,9 +54,9 @@ def logprobs(backend, *data, model="m"):
 
 
 def test_a_fresh_adapter_is_the_base_model(backend):
-    (scored,) = [
-        backend.sample(PICO, None, ask("The keeper lights the lamp.", prompt_logprobs=True, max_tokens=1))
-    ]
+    scored = backend.sample(
+        PICO, None, ask("The keeper lights the lamp.", prompt_logprobs=True, max_tokens=1)
+    )
     base = scored.result(timeout=60).prompt_logprobs[1:]
     assert logprobs(backend, A)[0].tolist() == base
 
@@ -224,8 +224,8 @@ def test_what_cannot_be_is_refused_by_name(backend):
         backend.create_model("x", "nobody/knows", LORA, ADAMW)
     with pytest.raises(RequestFailure, match="rank: expected 1 to"):
         backend.create_model("x", PICO, LoraConfig(rank=100_000), ADAMW)
+    flags = {"train_unembed": False, "train_mlp": False, "train_attn": False}
     with pytest.raises(RequestFailure, match="expected train_unembed, train_mlp or train_attn"):
-        flags = {"train_unembed": False, "train_mlp": False, "train_attn": False}
         backend.create_model("x", PICO, LoraConfig(rank=4, **flags), ADAMW)
     with pytest.raises(RequestFailure, match="no model 'x'"):
         backend.optim_step("x", STEP)
@@ -272,11 +272,13 @@ def test_strict_losses_refuse_what_is_not_published(engine):
 
 
 def test_options_that_cannot_be_honoured_are_refused():
-    with pytest.raises(ValueError, match="--device cuda"):
-        if torch.cuda.is_available():
-            pytest.skip("there is a CUDA device")
-        Engine(BackendOptions(device="cuda"))
     with pytest.raises(FileNotFoundError, match="--model a/b=/nowhere"):
         Engine(BackendOptions(models=(("a/b", "/nowhere"),)))
     with pytest.raises(LookupError, match="--base-model no/model"):
         Engine(BackendOptions(base_models=("no/model",)))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="--device cuda"):
+        Engine(BackendOptions(device="cuda"))
