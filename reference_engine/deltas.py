@@ -89,14 +89,14 @@ class OneDelta:
 
     def backward(
         self,
-        dx: torch.Tensor,
+        dx: torch.Tensor | None,
         dy: torch.Tensor,
         x: torch.Tensor,
         narrow: torch.Tensor | None,
         layer: int,
         name: str,
     ) -> None:
-        """Add the gradients of the factors, and to `dx` `[M, in]`, in place, that of `x`."""
+        """Add the gradients of the factors, and to `dx` `[M, in]`, in place, that of `x`, unless None."""
         part = part_of(self.views, layer, name)
         if part is None:
             return
@@ -112,7 +112,8 @@ class OneDelta:
             start += b.shape[1]
         slope = (slopes[0] if len(slopes) == 1 else torch.cat(slopes, -1)).mul_(self.scale)
         add_product(into.a[0], slope.t(), x)
-        dx.addmm_(slope, part.a[0])
+        if dx is not None:
+            dx.addmm_(slope, part.a[0])
 
     def experts(self, layer: int) -> list[tuple[ExpertsPart, float, torch.Tensor | None]]:
         """The adapter's experts, for all rows."""

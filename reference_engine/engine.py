@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from contract import BackendOptions, BaseModelInfo, RequestFailure
+from reference_engine.allocation import keep_freed_memory
 from reference_engine.catalog import Catalog, CatalogEntry
 from reference_engine.config import ModelConfig
 from reference_engine.content_hash import content_hash
@@ -77,6 +78,7 @@ class Engine:
             raise ValueError("--mode exact: expected it with --device cpu, got cuda; use --mode fast there")
         threads = options.threads or max(1, (os.cpu_count() or 2) - 1)
         torch.set_num_threads(threads)
+        keep_freed_memory()
         self._dtype = DTYPES[options.dtype]
         self._rows = Rows(exact=self.exact, quantum=row_quantum() if self.exact else 1)
         self._models: dict[Path, BaseModel] = {}

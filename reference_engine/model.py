@@ -301,11 +301,9 @@ class Transformer:
         if layer.q_norm is not None and layer.k_norm is not None:
             dqk = self._unnorm_qk(layer.q_norm, layer.k_norm, dqk, kept)
         dqkv = torch.cat((dqk, dv), 1).flatten(1)
-        if last and part_is_absent(delta, index):
-            return dy  # nothing below is trained
-        dnormed = layer.qkv.backward(dqkv)
+        dnormed = None if last else layer.qkv.backward(dqkv)  # nothing is trained below the first layer
         delta.backward(dnormed, dqkv, kept.normed, kept.narrow_qkv, index, "qkv")
-        if last:
+        if dnormed is None:
             return dy
         return rms_norm_backward(dnormed, kept.x, layer.norm, kept.inverse).add_(dy)
 
@@ -319,8 +317,3 @@ class Transformer:
         dq = rms_norm_backward(dqk[:, :heads], before[:, :heads], q_norm, inverse[0])
         dk = rms_norm_backward(dqk[:, heads:], before[:, heads:], k_norm, inverse[1])
         return torch.cat((dq, dk), 1)
-
-
-def part_is_absent(delta: OneDelta, layer: int) -> bool:
-    """Whether the queries, keys and values of a layer are not adapted."""
-    return delta.views.layers[layer].qkv is None
