@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import blake2b
 from weakref import WeakSet, WeakValueDictionary
 
@@ -37,23 +37,11 @@ from reference_engine.losses import check_batch
 from reference_engine.optimizer import Moments, adamw_step
 from reference_engine.scores import PromptScores, check_request
 from reference_engine.sequences import Ask
+from reference_engine.shelf import TrainedModel
 from reference_engine.stops import StopRule
 from reference_engine.trainer import Pass, run_pass
 
 __all__ = ["TorchBackend", "open_torch"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainedModel:
-    """A model between two operations."""
-
-    base: BaseModel
-    base_model: str
-    adapter: Adapter
-    moments: Moments
-    seed: int | None
-    gradients: torch.Tensor | None = None
-    """Accumulated since the last step, `[P]`; None where there are none."""
 
 
 class TorchBackend:
@@ -65,7 +53,7 @@ class TorchBackend:
         self._engine = engine
         self._seed = options.seed
         self._strict = options.strict_losses
-        self._models: dict[ModelID, TrainedModel] = {}
+        self._names: set[ModelID] = set()
         self._compiled: dict[int, tuple[CreateCustomLossRequest, CompiledLoss]] = {}
         self._adapters: WeakValueDictionary[int, Adapter] = WeakValueDictionary()
         self._asked: WeakSet[Future[SampleResponse]] = WeakSet()
@@ -95,12 +83,13 @@ class TorchBackend:
         layout = AdapterLayout.of(base.config, lora)
         seed = derived_seed(self._seed, model_id) if lora.seed is None else lora.seed
         adapter = Adapter(layout, layout.fresh(seed).to(base.device))
-        self._models[model_id] = TrainedModel(base, base_model, adapter, Moments.fresh(adapter.flat), seed)
+        self._keep(model_id, TrainedModel(base_model, adapter, Moments.fresh(adapter.flat), seed))
 
     def unload_model(self, model_id: ModelID) -> None:
         """Forget a model."""
         self._model(model_id)
-        del self._models[model_id]
+        self._names.remove(model_id)
+        self._engine.shelf.drop((id(self), model_id))
 
     def forward_backward(
         self,
@@ -119,15 +108,16 @@ class TorchBackend:
         model = self._model(model_id)
         custom = None if custom_loss is None else self._compile(custom_loss)
         check_batch(batch, strict=self._strict)
+        base = self._engine.model(model.base_model)
         context = self._engine.info(model.base_model).max_context_length
-        examples = examples_of(batch.data, model.base.config, context)
+        examples = examples_of(batch.data, base.config, context)
         with self._engine.training:
             done = run_pass(
-                model.base.transformer, model.adapter, batch, examples, custom, forward_only=forward_only
+                base.transformer, model.adapter, batch, examples, custom, forward_only=forward_only
             )
         if done.gradients is not None:
             total = done.gradients if model.gradients is None else model.gradients + done.gradients
-            self._models[model_id] = replace(model, gradients=total)
+            self._keep(model_id, replace(model, gradients=total))
         return _output(done, examples)
 
     def _compile(self, request: CreateCustomLossRequest) -> CompiledLoss:
@@ -150,7 +140,7 @@ class TorchBackend:
         with self._engine.training, torch.inference_mode():
             flat, moments, metrics = adamw_step(model.adapter.flat, model.gradients, model.moments, params)
         adapter = Adapter(model.adapter.layout, flat)
-        self._models[model_id] = replace(model, adapter=adapter, moments=moments, gradients=None)
+        self._keep(model_id, replace(model, adapter=adapter, moments=moments, gradients=None))
         return OptimStepResponse(metrics=metrics)
 
     def save_weights(self, model_id: ModelID, *, optimizer: bool) -> Weights:
@@ -158,7 +148,7 @@ class TorchBackend:
         model = self._model(model_id)
         return AdapterWeights(
             base_model=split_base_model(model.base_model)[0],
-            base_hash=model.base.content_hash,
+            base_hash=self._engine.model(model.base_model).content_hash,
             layout=model.adapter.layout,
             flat=model.adapter.flat,
             moments=model.moments if optimizer else None,
@@ -175,7 +165,7 @@ class TorchBackend:
         """
         model = self._model(model_id)
         given = self._own(weights)
-        _check_fits(given, model.base)
+        _check_fits(given, self._engine.model(model.base_model))
         if given.layout.key != model.adapter.layout.key:
             raise RequestFailure(
                 f"weights: expected an adapter of {_told(model.adapter.layout)}, got {_told(given.layout)}"
@@ -185,13 +175,13 @@ class TorchBackend:
                 "weights: expected an optimizer state, got none; load them without, or save a training state"
             )
         moments = given.moments if optimizer else None
-        self._models[model_id] = TrainedModel(
-            model.base,
+        loaded = TrainedModel(
             model.base_model,
             self._adapter(given),
             moments or Moments.fresh(given.flat),
             given.seed,
         )
+        self._keep(model_id, loaded)
 
     def read_weights(self, files: Mapping[str, bytes]) -> Weights:
         """Weights from the files that `Weights.files` gave.
@@ -249,12 +239,19 @@ class TorchBackend:
         for future in list(self._asked):
             future.cancel()
         self._engine.wake()
-        self._models.clear()
+        for model_id in list(self._names):
+            self._engine.shelf.drop((id(self), model_id))
+        self._names.clear()
 
     def _model(self, model_id: ModelID) -> TrainedModel:
-        if model_id not in self._models:
+        model = self._engine.shelf.get((id(self), model_id))
+        if model is None:
             raise RequestFailure(f"no model {model_id!r}; create it first")
-        return self._models[model_id]
+        return model
+
+    def _keep(self, model_id: ModelID, model: TrainedModel) -> None:
+        self._engine.shelf.put((id(self), model_id), model)
+        self._names.add(model_id)
 
     def _own(self, weights: Weights) -> AdapterWeights:
         if isinstance(weights, AdapterWeights):

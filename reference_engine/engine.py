@@ -21,6 +21,7 @@ from reference_engine.linear import Rows
 from reference_engine.loading import load_tokenizer, load_weights, read_config
 from reference_engine.model import Transformer
 from reference_engine.sequences import Ask
+from reference_engine.shelf import Shelf, memory_limit
 from reference_engine.tokenizer import Tokenizer
 
 __all__ = ["BaseModel", "Engine"]
@@ -82,6 +83,7 @@ class Engine:
         self._dtype = DTYPES[options.dtype]
         self._rows = Rows(exact=self.exact, quantum=row_quantum() if self.exact else 1)
         self._models: dict[Path, BaseModel] = {}
+        self.shelf = Shelf(memory_limit())
         self.training = threading.Lock()
         """Held while a batch is trained on: one at a time, beside sampling."""
         self._loading = threading.Lock()
