@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import torch
 
-from reference_engine.attention import CausalAttention, attend, key_room
+from reference_engine.attention import CausalAttention, key_room, mix
 from reference_engine.config import ModelConfig
 from reference_engine.linear import Rows
 
@@ -135,7 +135,7 @@ class ResumedAttention:
         queries = self._rows.fill(flat, config.head_dim * room)
         if self._mask is None:
             self._mask = self._masked(q, count, group, room, queries.shape[1])
-        mixed, _ = attend(queries, keys, values, self._mask, config.head_dim**-0.5, exact=self._rows.exact)
+        mixed = mix(queries, keys, values, self._mask, config.head_dim**-0.5, exact=self._rows.exact)
         own = mixed[:, : group * count].view(config.num_kv_heads, group, count, config.head_dim)
         return own.permute(2, 0, 1, 3).reshape(count, -1), None
 
@@ -175,5 +175,5 @@ class DecodeAttention:
             mask = torch.zeros(self._hidden.shape, dtype=q.dtype, device=q.device)
             mask.masked_fill_(self._hidden, float("-inf"))
             self._mask = mask.repeat_interleave(config.num_kv_heads, 0).unsqueeze(1)
-        mixed, _ = attend(queries, keys, values, self._mask, config.head_dim**-0.5, exact=self._rows.exact)
+        mixed = mix(queries, keys, values, self._mask, config.head_dim**-0.5, exact=self._rows.exact)
         return mixed[:, :group].reshape(count, -1), None

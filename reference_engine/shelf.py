@@ -88,7 +88,7 @@ class Shelf:
         """
         if model.size_bytes > self._limit_bytes:
             raise RequestFailure(
-                f"lora_config: expected an adapter that takes at most {self._limit_bytes >> 20} MB in training, "
+                f"lora_config: expected training within {self._limit_bytes >> 20} MB of memory, "
                 f"got {model.size_bytes >> 20} MB; choose a lower rank"
             )
         with self._lock:

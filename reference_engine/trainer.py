@@ -112,7 +112,7 @@ class _Work:
 
     def loss(self, logprobs: torch.Tensor) -> BatchLoss:
         """The whole batch's loss."""
-        return batch_loss(self._batch, logprobs, custom=self._custom)
+        return batch_loss(self._batch, logprobs.cpu(), custom=self._custom)
 
     def part_slopes(self, packed: Packed, found: ForwardPass) -> torch.Tensor:
         """The loss's slopes, where the part's datums alone decide them; in all places, `[C]`."""
@@ -123,9 +123,11 @@ class _Work:
         self.keep(everywhere, packed, found)
         ranges = [torch.arange(self.ends[i] - self._sizes[i], self.ends[i]) for i in order]
         places = torch.cat(ranges).to(self._model.device)
-        everywhere[places] = batch_loss(part, everywhere[places], custom=self._custom).slopes
+        slopes = batch_loss(part, everywhere[places].cpu(), custom=self._custom).slopes
+        everywhere[places] = slopes.to(self._model.device)
         return everywhere
 
     def backward(self, packed: Packed, found: ForwardPass, slopes: torch.Tensor) -> None:
         """Add the part's gradients; `slopes` `[C]` of all cells."""
+        slopes = slopes.to(self._model.device)
         backward(self._model, packed, found, slopes[self._places(packed)], self._delta)
