@@ -3,9 +3,10 @@
 The formulas are in `reference_engine.loss_terms`. They are computed on the host: logprobs go there anyway, to
 be answered, and the arithmetic of a batch takes less time than starting as many kernels on a device would.
 
-Metrics are `loss:sum`, `tokens:sum` (input tokens), and of losses that compare with the sampler also these,
-over the tokens that count (weight times advantage is not 0); a mean is over datums, of the mean over the
-datum's tokens, so that it stays exact when the client combines chunks; a datum without any counts as r = 1:
+Metrics are `loss:sum`, `tokens:sum` (input tokens), those of an uploaded loss, and of losses that compare
+with the sampler also these, over the tokens that count (weight times advantage is not 0); a mean is over
+datums, of the mean over the datum's tokens, so that it stays exact when the client combines chunks; a datum
+without any counts as r = 1:
 
     ratio:mean, ratio:max  r (gspo: s), within e^-20 and e^20
     kl:mean                -log r, which estimates the divergence of the learner from the sampler
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor
 
 from contract import Datum, ForwardBackwardInput, RequestFailure, check_data, loss_settings
+from reference_engine.custom_loss import CompiledLoss
 from reference_engine.loss_terms import Cells, Floats, Ratios, cross_entropy, ratio_terms, thresholds
 from reference_engine.provenance import check_spans
 
@@ -44,11 +46,14 @@ class BatchLoss:
     """Finite numbers by `name:reduction`; always `loss:sum` and `tokens:sum`."""
 
 
-def check_batch(batch: ForwardBackwardInput, *, strict: bool = False) -> None:
+def check_batch(
+    batch: ForwardBackwardInput, *, custom: CompiledLoss | None = None, strict: bool = False
+) -> None:
     """Refuse what the loss could not use, before anything is computed.
 
     Args:
         batch: Data, loss and settings as the client sent them.
+        custom: The uploaded loss that the settings name, for the loss `custom`.
         strict: Whether losses without a published formula are refused.
 
     Raises:
@@ -61,6 +66,8 @@ def check_batch(batch: ForwardBackwardInput, *, strict: bool = False) -> None:
             "with --strict-losses: start it without, for a formula of ours, or use importance_sampling"
         )
     check_data(batch.loss_fn, batch.data)
+    if batch.loss_fn == "custom":
+        _uploaded(batch, custom).check(batch.data)
     defaults = thresholds(batch.loss_fn, settings)
     for number, datum in enumerate(batch.data, 1):
         where = f"(datum {number} of {len(batch.data)})"
@@ -83,7 +90,19 @@ def _check_thresholds(datum: Datum, defaults: Mapping[str, float], where: str) -
         )
 
 
-def batch_loss(batch: ForwardBackwardInput, logprobs: Tensor) -> BatchLoss:
+def _uploaded(batch: ForwardBackwardInput, custom: CompiledLoss | None) -> CompiledLoss:
+    if custom is None:
+        named = (batch.loss_fn_config or {}).get("loss_id")
+        raise RequestFailure(
+            f"loss_fn_config['loss_id']: expected an uploaded loss of this session, got {named!r}; "
+            "create it with create_custom_loss"
+        )
+    return custom
+
+
+def batch_loss(
+    batch: ForwardBackwardInput, logprobs: Tensor, *, custom: CompiledLoss | None = None
+) -> BatchLoss:
     """The loss of a batch that `check_batch` passed.
 
     Args:
@@ -91,13 +110,19 @@ def batch_loss(batch: ForwardBackwardInput, logprobs: Tensor) -> BatchLoss:
         logprobs: The learner's logprobs of all target cells, `[C]`, floating point, datum after datum and
             each in row-major order; cells that sparse targets do not list are there, as token 0. No gradient
             is recorded through them.
+        custom: The uploaded loss, for the loss `custom`.
 
     Raises:
-        RequestFailure: if a logprob, a term or a derivative is not finite.
+        RequestFailure: if a logprob, a term or a derivative is not finite, or an uploaded loss fails.
     """
     settings = loss_settings(batch.loss_fn, batch.loss_fn_config)
     cells = Cells.of(batch.data, logprobs.detach().to("cpu", torch.float64).numpy())
+    if not np.isfinite(cells.logprobs).all():
+        raise _diverged(batch.loss_fn, cells.logprobs)
     metrics = {"tokens:sum": float(sum(datum.model_input.length for datum in batch.data))}
+    if batch.loss_fn == "custom":
+        found = _uploaded(batch, custom).run(batch.data, logprobs)
+        return BatchLoss(found.value, found.slopes, {"loss:sum": found.value, **metrics, **found.metrics})
     with np.errstate(over="ignore", invalid="ignore"):
         if batch.loss_fn == "cross_entropy":
             terms = cross_entropy(cells)
@@ -107,21 +132,22 @@ def batch_loss(batch: ForwardBackwardInput, logprobs: Tensor) -> BatchLoss:
             metrics |= _ratio_metrics(given, terms.ratio, clips=bool(thresholds(batch.loss_fn, settings)))
         value = float(terms.values.sum())
         slopes = torch.from_numpy(terms.slopes).to(logprobs.dtype)
-    if not (isfinite(value) and np.isfinite(cells.logprobs).all() and slopes.isfinite().all()):
+    if not (isfinite(value) and slopes.isfinite().all()):
         raise _not_finite(batch.loss_fn, cells, terms.values, slopes)
     if batch.loss_fn == "stable_reinforce":
         metrics["stable_reinforce_is_ours:max"] = 1.0
     return BatchLoss(value, slopes.to(logprobs.device), {"loss:sum": value, **metrics})
 
 
+def _diverged(loss: str, logprobs: Floats) -> RequestFailure:
+    broken = int((~np.isfinite(logprobs)).sum())
+    return RequestFailure(
+        f"{loss}: expected finite logprobs of the targets, got {broken} of {len(logprobs)} that are not; "
+        "the model has diverged: load an earlier state, train at a lower learning rate"
+    )
+
+
 def _not_finite(loss: str, cells: Cells, values: Floats, slopes: Tensor) -> RequestFailure:
-    """Whose numbers are not finite: the model's, or a datum's."""
-    diverged = int((~np.isfinite(cells.logprobs)).sum())
-    if diverged:
-        return RequestFailure(
-            f"{loss}: expected finite logprobs of the targets, got {diverged} of {len(cells.logprobs)} "
-            "that are not; the model has diverged: load an earlier state, train at a lower learning rate"
-        )
     broken = cells.owners[~(np.isfinite(values) & slopes.isfinite().numpy())]
     if not len(broken):
         return RequestFailure(f"{loss}: expected a finite sum, got one beyond the range of float64")
