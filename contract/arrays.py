@@ -27,7 +27,7 @@ class ArrayModel(WireModel):
     ARRAY: ClassVar[str]
     """Name of the cached property that is the array."""
 
-    if not TYPE_CHECKING:  # as pydantic's own, so that mypy still knows unknown names
+    if not TYPE_CHECKING:  # pragma: no branch # as pydantic does, so that mypy still knows unknown names
 
         def __getattr__(self, name: str) -> Any:
             """The listed numbers, made when they are first asked for."""
@@ -52,8 +52,14 @@ class ArrayModel(WireModel):
 
     @model_serializer(mode="wrap")
     def _to_wire(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        getattr(self, self.LISTED)  # made, if it was not
-        fields: dict[str, Any] = handler(self)
+        known = self.__dict__
+        fields: dict[str, Any]
+        if self.LISTED in known:
+            fields = handler(self)
+            return fields
+        fields = handler(self.of_checked({self.LISTED: [], **known}))
+        if self.LISTED in fields:  # made for this once, and not kept: results are kept for hours
+            fields[self.LISTED] = known[self.ARRAY].tolist()
         return fields
 
 

@@ -242,11 +242,11 @@ def _check_layout(loss: Loss, datum: Datum) -> None:
 
 
 def _check_known(loss: Loss, inputs: LossFnInputs) -> None:
-    unknown = sorted(key for key in inputs if key not in loss.required and key not in loss.optional)
+    unknown = [key for key in inputs if key not in loss.required and key not in loss.optional]
     if unknown:
         raise ValueError(
             f"loss_fn_inputs: expected only {', '.join((*loss.required, *loss.optional))} "
-            f"for {loss.name}, got {', '.join(map(repr, unknown))}"
+            f"for {loss.name}, got {', '.join(map(repr, sorted(unknown)))}"
         )
 
 

@@ -36,7 +36,7 @@ from fake_server.handlers.files import FILES, fetch_file
 from fake_server.service import Call, Exchange, Service, Submission
 from fake_server.settings import Settings
 from fake_server.tenants import Tenants
-from fake_server.wire import Answer, Incoming, answer_of, error_answer, numbered, read
+from fake_server.wire import Answer, Headers, Incoming, answer_of, error_answer, numbered, read
 
 __all__ = ["create_app", "for_tenant"]
 
@@ -72,7 +72,7 @@ class Gateway:
         else:
             name, prefix, path = self._tenants.split(scope["path"])
         service = self._tenants.get(name)
-        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        headers = Headers(scope["headers"])
         body = await _body(receive, service.settings.max_body_bytes)
         call = _call(service, scope, prefix, headers, gone=receive)  # after the body only a disconnect comes
         if path.startswith(FILES):
@@ -187,17 +187,17 @@ def _call(
     service: Service,
     scope: Scope,
     prefix: str,
-    headers: dict[str, str],
+    headers: Headers,
     gone: Callable[[], Awaitable[object]],
 ) -> Call:
     host = headers.get("host", "localhost")
     return Call(
         service=service,
         base_url=f"{scope['scheme']}://{host}{scope.get('root_path', '')}{prefix}",
-        sdk_version=version_of(headers.get("x-stainless-package-version", "")[:32]),
-        credential=headers.get("x-api-key", ""),
-        idempotency_key=headers.get("x-idempotency-key"),
-        accept=headers.get("accept", ""),
+        sdk_version=version_of(headers.get("x-stainless-package-version")[:32]),
+        credential=headers.get("x-api-key"),
+        idempotency_key=headers.get("x-idempotency-key") or None,
+        accept=headers.get("accept"),
         gone=gone,
     )
 

@@ -20,7 +20,7 @@ Order, wherever a rank matters: higher logit first, then lower token id, tokens 
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +40,7 @@ __all__ = [
     "contexts_of",
     "find",
     "next_context",
+    "run_starts",
 ]
 
 TOKEN_BITS = 20
@@ -76,8 +77,17 @@ def next_context(context: int, token: int) -> int:
 
 def find(ordered: Ints, wanted: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """Where each wanted number is in a sorted array that is not empty, and whether it is there."""
-    at = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+    at = np.minimum(ordered.searchsorted(wanted), len(ordered) - 1)
     return at, ordered[at] == wanted
+
+
+def run_starts(ordered: Ints) -> Ints:
+    """Where each run of equal numbers starts in a sorted array that is not empty."""
+    first = np.empty(len(ordered), np.bool_)
+    first[0] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    starts: Ints = first.nonzero()[0]
+    return starts
 
 
 class Language:
@@ -210,13 +220,27 @@ class Index:
         self.known, self.starts, self.groups = _groups(contexts)
         width = language.slots + 1
         taken = np.bincount(self.groups * width + slots, minlength=len(self.known) * width)
-        self.absent = language.counts - taken.reshape(-1, width)
+        self._absent = language.counts - taken.reshape(-1, width)
         """How many tokens of each slot are no pair, `[C, slots + 1]`."""
-        self.top_slots = np.where(self.absent > 0, language.logits, -np.inf).argmax(axis=1)
+        self._top_slots = np.where(self._absent > 0, language.logits, -np.inf).argmax(axis=1)
         """The likeliest slot of each context that has a token that is no pair, `[C]`."""
-        self.open = self.absent.any(axis=1)
-        """Whether a context has such a slot, `[C]`."""
-        self.contexts: list[int] = self.known.tolist()
+        self._rest: tuple[Base, Floats, Floats] | None = None
+
+    @cached_property
+    def contexts(self) -> list[int]:
+        """The contexts of pairs, rising, `[C]`: `known` as a list, where a single one is found faster."""
+        listed: list[int] = self.known.tolist()
+        return listed
+
+    def rest(self, base: Base) -> tuple[Floats, Floats]:
+        """Of each context's tokens that are no pair: the highest logit, and their mass to one of that, `[C]`.
+
+        -inf and 0 where all tokens are pairs. The latest answer is kept.
+        """
+        if self._rest is None or self._rest[0] is not base:
+            tops = np.where(self._absent.any(axis=1), base.logits[self._top_slots], -np.inf)
+            self._rest = base, tops, (base.ratios[self._top_slots] * self._absent).sum(axis=1)
+        return self._rest[1:]
 
 
 class Table:
@@ -238,18 +262,15 @@ class Table:
     ) -> None:
         self._language = language
         self._base = language.base(temperature)
-        self._keys: Ints = np.empty(0, np.int64)
-        self._contexts: list[int] = []
+        self._index = index
         if index is not None and learned is not None:
-            self._keys, self._logits = index.keys, (index.logits + learned) / temperature
-            self._known, self._starts, self._contexts = index.known, index.starts, index.contexts
-            self._groups, starts = index.groups, index.starts[:-1]
-            tops = np.where(index.open, self._base.logits[index.top_slots], -np.inf)
+            self._logits = (index.logits + learned) / temperature
+            starts = index.starts[:-1]
+            tops, masses = index.rest(self._base)
             highest = np.maximum(tops, np.maximum.reduceat(self._logits, starts))
-            scaled = exp(np.concatenate([tops - highest, self._logits - highest[self._groups]]))
-            unlearned = (self._base.ratios[index.top_slots] * index.absent).sum(axis=1) * scaled[: len(tops)]
-            masses = np.add.reduceat(scaled[len(tops) :], starts)
-            self._log_z: Floats = highest + log(unlearned + masses)
+            scaled = exp(np.concatenate([tops - highest, self._logits - highest[index.groups]]))
+            unlearned, learnt = masses * scaled[: len(tops)], np.add.reduceat(scaled[len(tops) :], starts)
+            self._log_z: Floats = highest + log(unlearned + learnt)
 
     @property
     def base_shape(self) -> Shape:
@@ -262,14 +283,14 @@ class Table:
 
     def logprobs_of_pairs(self, keys: Ints) -> Floats:
         """Logprob of each pair `[M]` in its context."""
-        if not self._contexts:
+        if self._index is None:
             return self._logprobs_of_others(keys)
         logprobs: Floats
-        if keys is self._keys:
-            logprobs = self._logits - self._log_z[self._groups]
+        if keys is self._index.keys:
+            logprobs = self._logits - self._log_z[self._index.groups]
             return logprobs
-        at, hit = find(self._keys, keys)
-        logprobs = self._logits[at] - self._log_z[self._groups[at]]
+        at, hit = find(self._index.keys, keys)
+        logprobs = self._logits[at] - self._log_z[self._index.groups[at]]
         if not hit.all():
             logprobs[~hit] = self._logprobs_of_others(keys[~hit])
         return logprobs
@@ -278,19 +299,21 @@ class Table:
         """As `logprobs_of_pairs`, for pairs that were not learned."""
         contexts = keys >> TOKEN_BITS
         logits = self._base.logits[self._language.slot_of(contexts, keys & (START - 1))]
-        if not self._contexts:
+        if self._index is None:
             return logits - self._base.log_z
-        group, known = find(self._known, contexts)
+        group, known = find(self._index.known, contexts)
         return logits - np.where(known, self._log_z[group], self._base.log_z)
 
     def row(self, context: int) -> Row:
         """The distribution in a context."""
-        group = bisect_left(self._contexts, context)
-        if group == len(self._contexts) or self._contexts[group] != context:
+        index = self._index
+        known = index.contexts if index else []
+        group = bisect_left(known, context)
+        if index is None or group == len(known) or known[group] != context:
             return Row(self._language.slot_tokens(context), self._base.shape)
-        learned = slice(int(self._starts[group]), int(self._starts[group + 1]))
+        learned = slice(int(index.starts[group]), int(index.starts[group + 1]))
         logits = dict(zip(self._language.slot_tokens(context), self._base.logits.tolist(), strict=False))
-        tokens = (self._keys[learned] & (START - 1)).tolist()
+        tokens = (index.keys[learned] & (START - 1)).tolist()
         logits.update(zip(tokens, self._logits[learned].tolist(), strict=True))
         order = sorted((-logit, token) for token, logit in logits.items() if logit != 0)
         above = sum(negative < 0 for negative, _ in order)
@@ -314,6 +337,6 @@ def _shape(logits: list[float], above: int, others: int, log_z: float) -> Shape:
 
 def _groups(contexts: Ints) -> tuple[Ints, Ints, Ints]:
     """Distinct values `[C]` of sorted contexts `[P]`, where each starts `[C + 1]`, and the group of each."""
-    first = np.append(True, contexts[1:] != contexts[:-1])
-    starts = np.flatnonzero(first)
-    return contexts[starts], np.append(starts, len(contexts)), np.cumsum(first) - 1
+    starts = run_starts(contexts)
+    ends = np.append(starts, len(contexts))
+    return contexts[starts], ends, np.repeat(np.arange(len(starts)), np.diff(ends))

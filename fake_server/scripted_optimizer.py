@@ -14,7 +14,7 @@ import numpy as np
 
 from contract import AdamParams, RequestFailure
 from fake_server.elementary import Floats, Ints, exp, power
-from fake_server.language import TOKEN_BITS, Table, find
+from fake_server.language import TOKEN_BITS, Table, find, run_starts
 from fake_server.scripted_weights import LARGEST_LOGIT, Moments, ScriptedWeights
 
 __all__ = ["Gradients", "adamw_step"]
@@ -99,7 +99,7 @@ class Sums:
     @classmethod
     def of(cls, labels: Ints, values: Floats) -> "Sums":
         """The sums of `values` under `labels`, which are sorted and not empty."""
-        starts = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
+        starts = run_starts(labels)
         return cls(labels[starts], np.add.reduceat(values, starts))
 
     def under(self, wanted: Ints) -> Floats:

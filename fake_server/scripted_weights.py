@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from contract import LoraConfig, RequestFailure
-from fake_server.elementary import Flags, Floats, Ints, digest
+from fake_server.elementary import Floats, Ints, digest
 from fake_server.language import START, TOKEN_BITS, Index, Language, Table
 from fake_server.safetensors_files import read_tensors, tensors_size, write_tensors
 
@@ -55,21 +55,18 @@ class Pairs:
         if wanted not in self._tables:
             if len(self._tables) >= KEPT_TABLES:
                 del self._tables[next(iter(self._tables))]
-            moved = self.deltas != 0  # 0 is as if the pair were absent
-            self._tables[wanted] = (
-                Table(language, temperature, self._index(language, moved), gain * self.deltas[moved])
-                if moved.any()
-                else language.table(temperature)
-            )
+            self._tables[wanted] = self._table(language, temperature, gain)
         return self._tables[wanted]
 
-    def _index(self, language: Language, moved: Flags) -> Index:
-        """The index of the pairs that moved; that of all of them is made once."""
+    def _table(self, language: Language, temperature: float, gain: float) -> Table:
+        moved = self.deltas != 0  # 0 is as if the pair were absent
+        if not moved.any():
+            return language.table(temperature)
         if not moved.all():
-            return Index(language, self.keys[moved])
-        if language not in self._indexes:
+            return Table(language, temperature, Index(language, self.keys[moved]), gain * self.deltas[moved])
+        if language not in self._indexes:  # that of all pairs is made once
             self._indexes[language] = Index(language, self.keys)
-        return self._indexes[language]
+        return Table(language, temperature, self._indexes[language], gain * self.deltas)
 
     def with_deltas(self, keys: Ints, deltas: Floats) -> "Pairs":
         """Other learned numbers; where the pairs are the same, what is known of them is kept."""

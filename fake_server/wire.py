@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -26,6 +26,7 @@ from contract.versions import upgrade
 
 __all__ = [
     "Answer",
+    "Headers",
     "Incoming",
     "UnknownFieldWarning",
     "answer_of",
@@ -45,11 +46,25 @@ class UnknownFieldWarning(UserWarning):
     """A client sent a field that the contract does not know: perhaps a newer SDK than the contract."""
 
 
+class Headers:
+    """The headers of a request; only those that are asked for are decoded, a handful of twenty."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        self._raw = dict(raw)
+
+    def get(self, name: str, default: str = "") -> str:
+        """The value of a header, `name` in lower case; the last one where it was sent more than once."""
+        value = self._raw.get(name.encode("latin-1"))
+        return default if value is None else value.decode("latin-1")
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """A request as it arrived."""
 
-    headers: Mapping[str, str]
+    headers: Headers
     path_values: Mapping[str, str]
     query: bytes
     body: bytes
@@ -80,8 +95,8 @@ def read(
     Raises:
         ApiError: if the body cannot be read or does not fit.
     """
-    body = decompress(incoming.body, incoming.headers.get("content-encoding", ""), limit)
-    media_type = media_type_of(incoming.headers.get("content-type", "")) or JSON
+    body = decompress(incoming.body, incoming.headers.get("content-encoding"), limit)
+    media_type = media_type_of(incoming.headers.get("content-type")) or JSON
     if media_type == JSON or not body:
         _check_size(body, limit // JSON_SHARE)
         media_type, body = JSON, _merged(incoming, body)
@@ -115,7 +130,8 @@ def _warn(row: Endpoint, names: list[str]) -> None:
 
 def _merged(incoming: Incoming, body: bytes) -> bytes:
     """The body, with the values of path and query put in where there are any."""
-    values = {**dict(parse_qsl(incoming.query.decode("ascii", "replace"))), **incoming.path_values}
+    query = dict(parse_qsl(incoming.query.decode("ascii", "replace"))) if incoming.query else {}
+    values = {**query, **incoming.path_values}
     if not values:
         return body or b"{}"
     fields = decode(dict[str, Any], body, JSON) if body else {}
@@ -131,8 +147,8 @@ def _upgraded(row: Endpoint, body: bytes) -> bytes:
 def numbered(incoming: Incoming, limit: int) -> tuple[str, int]:
     """Model and number of a request whose body does not fit its type; `("", 0)` where it has none."""
     try:
-        body = decompress(incoming.body, incoming.headers.get("content-encoding", ""), limit)
-        if media_type_of(incoming.headers.get("content-type", "")) == PROTOBUF:
+        body = decompress(incoming.body, incoming.headers.get("content-encoding"), limit)
+        if media_type_of(incoming.headers.get("content-type")) == PROTOBUF:
             message = ForwardBackwardRequest.FromString(body)
             return message.model_id, message.seq_id
         fields = from_json(body)
