@@ -9,9 +9,11 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from itertools import groupby
+from math import isnan
 
 import torch
 
+from contract import RequestFailure
 from reference_engine.attention import CausalAttention
 from reference_engine.batching import Example, pack
 from reference_engine.cache import DecodeAttention, KeyValueCache, PrefillAttention, ResumedAttention, Stored
@@ -305,12 +307,11 @@ class Generator:
         self.tokens_written += len(sequences)
         ended = []
         for one, token, logprob in zip(sequences, tokens.tolist(), logprobs.tolist(), strict=True):
-            try:
-                if one.push(token, logprob):
-                    ended.append(one)
-            except Exception as error:
+            if isnan(logprob):
                 ended.append(one)
-                _fail(one.ask, error)
+                _fail(one.ask, _not_finite(one))
+            elif one.push(token, logprob):
+                ended.append(one)
         self._remove(ended)
 
     def _note_best(self, sequences: Sequence[Running], scores: torch.Tensor) -> None:
@@ -360,6 +361,13 @@ class Generator:
                 torch.stack([adapter.flat for adapter in adapters]).to(self._model.dtype),
             )
         return self._stack[1]
+
+
+def _not_finite(one: Running) -> RequestFailure:
+    return RequestFailure(
+        f"sample {one.index}: expected finite scores for token {len(one.tokens) + 1}, got others; "
+        "the adapter's numbers have run away: sample from an earlier checkpoint, train with a lower rate"
+    )
 
 
 def _fail(ask: Ask, error: BaseException) -> None:
