@@ -157,6 +157,8 @@ class BackendOptions:
     """`exact`: the same bits whatever runs beside; `fast`: within a tolerance; `auto`: as it likes."""
     threads: int | None = None
     """How many threads compute, 1 or more; None lets the backend choose."""
+    raw_logprobs: bool = False
+    """Whether sampled logprobs are those at temperature 1, whatever the temperature."""
     strict_losses: bool = False
     """Whether losses whose formula is not published are refused."""
 

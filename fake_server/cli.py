@@ -85,6 +85,9 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     )
     engine.add_argument("--threads", type=int, metavar="N", help="threads that compute")
     engine.add_argument(
+        "--raw-logprobs", action="store_true", help="report sampled logprobs at temperature 1"
+    )
+    serve.add_argument(
         "--strict-losses", action="store_true", help="refuse losses whose formula is not published"
     )
     serve.set_defaults(run=_serve)
@@ -118,6 +121,7 @@ def _backend_options(options: argparse.Namespace) -> "BackendOptions":
         dtype=options.dtype,
         mode=options.mode,
         threads=options.threads,
+        raw_logprobs=options.raw_logprobs,
         strict_losses=options.strict_losses,
     )
 

@@ -11,6 +11,7 @@ HONOURED: dict[str, tuple[str, tuple[object, ...]]] = {
     "dtype": ("--dtype", ("float32",)),
     "mode": ("--mode", ("auto",)),
     "threads": ("--threads", (None,)),
+    "raw_logprobs": ("--raw-logprobs", (False,)),
     "strict_losses": ("--strict-losses", (False,)),
 }
 """Field, the command's option for it, and the values that change nothing here."""

@@ -53,6 +53,7 @@ class TorchBackend:
         self._engine = engine
         self._seed = options.seed
         self._strict = options.strict_losses
+        self._raw = options.raw_logprobs
         self._names: set[ModelID] = set()
         self._compiled: dict[int, tuple[CreateCustomLossRequest, CompiledLoss]] = {}
         self._adapters: WeakValueDictionary[int, Adapter] = WeakValueDictionary()
@@ -222,6 +223,7 @@ class TorchBackend:
             rule=rule,
             max_tokens=max_tokens,
             seed=self._sampling_seed(request),
+            raw=self._raw,
             scores=PromptScores.of(request, tokens, self._sampling_seed(request)),
         )
         self._asked.add(ask.future)
@@ -326,7 +328,7 @@ class TorchFactory:
         Raises:
             LookupError, ValueError, OSError: for options that cannot be honoured.
         """
-        shared = replace(options, seed=0, strict_losses=False)
+        shared = replace(options, seed=0, strict_losses=False, raw_logprobs=False)
         with self._lock:
             if shared not in self._engines:
                 self._engines[shared] = Engine(shared)

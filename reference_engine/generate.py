@@ -303,6 +303,10 @@ class Generator:
         """Draw each sequence's next token from its scores `[n, V]`; those that end give their slot back."""
         steps = [len(one.tokens) for one in sequences]
         tokens, logprobs = draw(scores, [one.draw for one in sequences], steps)
+        if any(one.ask.raw for one in sequences):
+            plain = torch.log_softmax(scores, -1).gather(1, tokens.unsqueeze(1)).squeeze(1)
+            raw = torch.tensor([one.ask.raw for one in sequences], device=scores.device)
+            logprobs = torch.where(raw, plain, logprobs)
         self._note_best(sequences, scores)
         self.tokens_written += len(sequences)
         ended = []
@@ -319,7 +323,9 @@ class Generator:
         for row, one in enumerate(sequences):
             count = one.ask.request.topk_sample_logprobs
             if count:
-                ids, values = topk_of(one.draw.logprobs(scores[row : row + 1]), count)
+                own = scores[row : row + 1]
+                logprobs = torch.log_softmax(own, -1) if one.ask.raw else one.draw.logprobs(own)
+                ids, values = topk_of(logprobs, count)
                 one.best.append(list(zip(ids[0].tolist(), values[0].tolist(), strict=True)))
 
     def _remove(self, ended: Sequence[Running]) -> None:

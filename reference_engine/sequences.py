@@ -28,6 +28,8 @@ class Ask:
     rule: StopRule
     max_tokens: int
     seed: int
+    raw: bool
+    """Whether logprobs are those at temperature 1."""
     scores: PromptScores | None
     """What is wanted of the prompt itself."""
     future: Future[SampleResponse] = field(default_factory=Future)

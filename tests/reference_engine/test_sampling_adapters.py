@@ -115,3 +115,16 @@ def test_bfloat16_samples_and_trains(engine):
     assert response.prompt_logprobs[1] < 0
     backend.close()
     narrow.close()
+
+
+def test_raw_logprobs_are_those_at_temperature_1(engine):
+    raw = TorchBackend(engine, BackendOptions(raw_logprobs=True))
+    request = ask("The ", seed=1, temperature=0.5, stop=[], topk_sample_logprobs=2)
+    (sequence,) = raw.sample(PICO, None, request).result(timeout=60).sequences
+    words = "The " + bytes(sequence.tokens).decode("latin-1")
+    scored = raw.sample(PICO, None, ask(words, 1, prompt_logprobs=True, max_tokens=1)).result(timeout=60)
+    assert sequence.logprobs == pytest.approx(scored.prompt_logprobs[4:], abs=1e-5)
+    assert all(
+        best[0][1] >= logprob for best, logprob in zip(sequence.topk_logprobs, sequence.logprobs, strict=True)
+    )
+    raw.close()
