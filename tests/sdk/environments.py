@@ -27,19 +27,26 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 
 
-def environment(name: str, requirements: list[str]) -> Path:
-    """The interpreter of an environment that has these packages; it is made if it is not there yet."""
+def environment(name: str, requirements: list[str], bare: tuple[str, ...] = ()) -> Path:
+    """The interpreter of an environment that has these packages; it is made if it is not there yet.
+
+    `bare` packages are installed without what they say they need.
+    """
+    wanted = [*requirements, *bare]
     folder = CACHE / name
     python = folder / "bin" / "python"
     ready = folder / "requirements.json"
-    if ready.exists() and json.loads(ready.read_text()) == requirements and python.exists():
+    if ready.exists() and json.loads(ready.read_text()) == wanted and python.exists():
         return python
-    _tell(f"making the environment {name}: {' '.join(requirements)}")
+    _tell(f"making the environment {name}: {' '.join(wanted)}")
     start = time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     _run(sys.executable, "-m", "venv", "--without-pip", str(folder))
-    _run(sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", *requirements)
-    ready.write_text(json.dumps(requirements))
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
+    _run(*install, *requirements)
+    if bare:
+        _run(*install, "--no-deps", *bare)
+    ready.write_text(json.dumps(wanted))
     _tell(f"made the environment {name} in {time.monotonic() - start:.0f} s")
     return python
 
