@@ -47,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     operations = commands.add_parser("operations", help="list every endpoint")
     operations.add_argument("--markdown", action="store_true", help="as a Markdown table")
     operations.set_defaults(run=_operations)
+    export = commands.add_parser("export", help="write a checkpoint's adapter in another format")
+    export.add_argument("source", metavar="SOURCE", help="a checkpoint's folder, or its downloaded archive")
+    export.add_argument("--format", required=True, metavar="NAME", help="peft, or another that is installed")
+    export.add_argument("--out", required=True, metavar="DIR", help="a new folder for the files")
+    export.set_defaults(run=_export)
     drift = commands.add_parser("drift", help="compare the contract with the installed SDK")
     drift.set_defaults(run=_drift)
     return parser
@@ -180,6 +185,19 @@ def _operations(options: argparse.Namespace) -> int:
     from fake_server.tables import as_markdown, as_text, operation_rows
 
     print((as_markdown if options.markdown else as_text)(operation_rows()))
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from fake_server.exports import export
+
+    try:
+        written = export(Path(options.source), options.format, Path(options.out))
+    except (LookupError, OSError, ValueError) as error:
+        return _complain(f"export: {error}")
+    print(*written, sep="\n")
     return 0
 
 

@@ -9,7 +9,6 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from types import FrameType, TracebackType
 from typing import Self, cast
 
@@ -17,13 +16,11 @@ import uvicorn
 from starlette.applications import Starlette
 
 from contract import BackendFactory
+from fake_server.offers import find_offer
 from fake_server.tenants import Tenants
 
 __all__ = ["LiveServer", "find_backend", "serve_forever"]
 
-GROUP = "tinkerproof.backends"
-EXTRAS = {"torch": "engine"}
-"""Backends of ours, and the extra that installs what they need."""
 LOOPBACK = "127.0.0.1"
 BACKLOG = 4096
 """2,000 clients may connect at once."""
@@ -39,14 +36,7 @@ def find_backend(name: str) -> BackendFactory:
     Raises:
         LookupError: listing the names that are there; or naming the package that the backend lacks.
     """
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if name not in found:
-        raise LookupError(f"backend: expected one of {', '.join(sorted(found))}, got {name!r}")
-    try:
-        return cast("BackendFactory", found[name].load())
-    except ModuleNotFoundError as error:
-        advice = f"pip install 'tinkerproof[{EXTRAS[name]}]'" if name in EXTRAS else "install what it needs"
-        raise LookupError(f"backend {name!r}: expected what it imports, got {error}; {advice}") from None
+    return cast("BackendFactory", find_offer("backend", name))
 
 
 def bound_socket(host: str = LOOPBACK, port: int = 0) -> socket.socket:

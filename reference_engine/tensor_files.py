@@ -15,12 +15,12 @@ __all__ = ["read_metadata", "read_tensors", "tensors_size", "write_tensors"]
 ALIGNMENT = 8
 LENGTH = 8
 """Bytes that give the header's length."""
-TYPES = {torch.float32: "F32", torch.int64: "I64"}
+TYPES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16", torch.int64: "I64"}
 
 
 def write_tensors(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> bytes:
-    """A file of float32 and int64 tensors on the CPU, in the order of the mapping."""
-    parts = (tensor.reshape(-1).numpy().data.cast("B") for tensor in tensors.values())
+    """A file of tensors on the CPU, each of one of `TYPES`, in the order of the mapping."""
+    parts = (tensor.reshape(-1).view(torch.uint8).numpy().data for tensor in tensors.values())
     return b"".join([_header(tensors, metadata), *parts])
 
 
@@ -46,13 +46,13 @@ def _header(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) ->
 
 
 def read_tensors(content: bytes) -> dict[str, torch.Tensor]:
-    """The tensors of a file, on the CPU.
+    """The tensors of a file, on the CPU, sorted by name.
 
     Raises:
         ValueError: if it is not such a file.
     """
     try:
-        return load(content)
+        return dict(sorted(load(content).items()))  # its own order is another each time
     except SafetensorError as error:
         raise ValueError(f"expected a safetensors file, got {error}; is the file whole?") from None
 
