@@ -1,0 +1,255 @@
+import pytest
+import torch
+
+from contract import CreateCustomLossRequest, ForwardBackwardInput, RequestFailure, TensorData
+from reference_engine.custom_loss import compile_loss
+from reference_engine.losses import batch_loss, check_batch
+from tests.reference_engine.loss_graphs import LOGPROBS, LOSS, call, datum, graph, node, output, run, steps
+
+SUM = call("loss", "sum", LOGPROBS)
+
+
+def refused(words: str):
+    return pytest.raises(RequestFailure, match=words)
+
+
+def test_losses_are_summed_and_metrics_reduced_over_datums():
+    mean = call("mean", "torch.mean", LOGPROBS)
+    loss = compile_loss(
+        graph(SUM, mean, node("output", "output", "output", {"tuple": [LOSS, {"dict": {
+            "custom/a:sum": {"ref": "mean"}, "custom/a:mean": {"ref": "mean"}}}]}))
+    )  # fmt: skip
+    found = run(loss, 1, 3)
+    assert found.value == -10
+    assert found.metrics == {"custom/a:sum": -4, "custom/a:mean": -2}
+    assert found.slopes.tolist() == [1, 1, 1, 1]
+
+
+def test_a_batch_of_an_uploaded_loss_has_its_metrics_and_ours():
+    loss = compile_loss(graph(SUM, output(least=LOSS)))
+    given = ForwardBackwardInput(data=[datum(2)], loss_fn="custom", loss_fn_config={"loss_id": "loss-1"})
+    check_batch(given, custom=loss)
+    found = batch_loss(given, torch.tensor([-1.0, -2]), custom=loss)
+    assert found.metrics == {"loss:sum": -3, "tokens:sum": 2, "custom/least:mean": -3}
+    with refused("custom: expected finite logprobs of the targets, got 1 of 2 that are not; the model has"):
+        batch_loss(given, torch.tensor([-1.0, float("nan")]), custom=loss)
+
+
+def test_a_batch_needs_the_uploaded_loss_that_it_names():
+    given = ForwardBackwardInput(data=[datum()], loss_fn="custom", loss_fn_config={"loss_id": "loss-9"})
+    with refused(r"loss_fn_config\['loss_id'\]: expected an uploaded loss of this session, got 'loss-9'"):
+        check_batch(given)
+
+
+def test_a_loss_runs_where_gradients_are_off():
+    with torch.inference_mode():
+        assert run(steps()).slopes.tolist() == [1, 1, 1]
+
+
+def test_a_loss_may_have_no_metrics_and_a_list_as_output():
+    listed = node("output", "output", "output", [LOSS, {"dict": {}}])
+    assert run(compile_loss(graph(SUM, listed))).metrics == {}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({}, "expected 1 to 16 inputs, each once, got 0"),
+        ({f"x{n}": 1 for n in range(17)}, "expected 1 to 16 inputs, each once, got 17"),
+        ({"weights": 1}, "expected 'logprobs' of rank 1 or 2 as its first input, got 'weights' of rank 1"),
+        ({"logprobs": 0}, "expected 'logprobs' of rank 1 or 2 as its first input, got 'logprobs' of rank 0"),
+        ({"logprobs": 1, "__w": 1, "W": 1}, "expected inputs named in lower case.*, got 'W'"),
+    ],
+)
+def test_inputs_that_the_sdk_would_not_send_are_refused(inputs, words):
+    with refused(f"custom loss 'mine': {words}"):
+        compile_loss(graph(SUM, output(), inputs=inputs))
+
+
+LOAD = call("bad", "torch.load", "/etc/passwd")
+SPELLED = call("bad", "torch.expo", LOGPROBS)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        ([LOAD], r"node 'bad': expected one of the \d+ functions .* got 'torch.load'; use .*torch.log"),
+        ([SPELLED], "got 'torch.expo'; use .*torch.exp.* or leave the client flag custom_loss_server_side"),
+        ([call("bad", "os.system", "true")], "got 'os.system'; .* leave the client flag"),
+        ([call("bad", "torch.rand_like", LOGPROBS)], r"got 'torch.rand_like'"),
+        ([call("bad", "item", LOGPROBS)], r"expected one of the \d+ methods .*, got 'item'"),
+        ([call("bad", "exp_", LOGPROBS)], "got 'exp_'; use exp"),
+        ([call("bad", "__reduce__", LOGPROBS)], "got '__reduce__'"),
+        ([node("get_attr", "bad", "weight")], "expected call_function or call_method, got get_attr 'weight'"),
+        ([node("call_module", "bad", "net")], "got call_module 'net'; read only logprobs and the inputs"),
+        ([node("placeholder", "bad", "x")], "expected call_function or call_method, got placeholder 'x'"),
+        ([call("logprobs", "exp", LOGPROBS)], "node 'logprobs': expected a name of its own"),
+        ([call("", "exp", LOGPROBS)], "node '': expected a name of its own"),
+        ([call("bad", "exp", LOSS)], "node 'bad': expected references to earlier nodes, got 'loss'"),
+        ([call("bad", "exp", {"ref": "bad"})], "expected references to earlier nodes, got 'bad'"),
+        ([output(LOGPROBS)], "node 'output': expected one output, as the last node, got output as node 2"),
+        ([call("bad", "torch.cat", [LOGPROBS] * 64)], "at most 64 arguments, those in lists too, got 65"),
+    ],
+)  # fmt: skip
+def test_a_node_that_may_not_run_is_refused_by_name(nodes, words):
+    with refused(words):
+        steps(*nodes)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        ([], "expected placeholder 'logprobs' without arguments, got output"),
+        ([node("placeholder", "x", "weights")], "got placeholder 'weights' with 0 arguments"),
+        ([node("placeholder", "x", "logprobs", 1.0)], "got placeholder 'logprobs' with 1 arguments"),
+    ],
+)
+def test_placeholders_are_the_inputs_in_order(nodes, words):
+    request, last = graph(SUM, output()), node("output", "output", "output")
+    bare = request.model_copy(update={"graph": graph(*nodes, last, inputs={}).graph})
+    with refused(words):
+        compile_loss(bare)
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        ([], "expected a tensor, the loss, and a dict of metrics, got another output"),
+        ([LOSS], "got another output"),
+        ([{"tuple": [LOSS]}], "got another output"),
+        ([{"tuple": [1.0, {"dict": {}}]}], "got another output"),
+        ([{"tuple": [LOSS, LOSS]}], "got another output"),
+        ([{"tuple": [LOSS, [LOSS]]}], "got another output"),
+        ([{"tuple": [LOSS, {"dict": {"loss:sum": LOSS}}]}], "expected metrics custom/<name>.*'loss:sum'"),
+        ([{"tuple": [LOSS, {"dict": {"custom/a:max": LOSS}}]}], "'custom/a:max': reference"),
+        ([{"tuple": [LOSS, {"dict": {"custom/a:sum": 1.0}}]}], "'custom/a:sum': float"),
+    ],
+)
+def test_what_a_loss_returns_is_a_scalar_and_metrics(returned, words):
+    with refused(f"custom loss 'mine', node 'output': .*{words}"):
+        compile_loss(graph(SUM, node("output", "output", "output", *returned)))
+
+
+def test_a_loss_has_as_many_metrics_as_a_node_has_arguments():
+    metrics = {f"custom/m{n}:sum": LOSS for n in range(61)}
+    compile_loss(graph(SUM, node("output", "output", "output", {"tuple": [LOSS, {"dict": metrics}]})))
+    more = {f"custom/m{n}:sum": LOSS for n in range(62)}
+    with refused("node 'output': expected at most 64 arguments, those in lists too, got 65"):
+        compile_loss(graph(SUM, node("output", "output", "output", {"tuple": [LOSS, {"dict": more}]})))
+
+
+def test_a_graph_has_at_most_1000_nodes():
+    doubled = [call(f"n{at}", "torch.exp", LOGPROBS) for at in range(998)]
+    with refused("custom loss 'mine': expected 1 to 1000 nodes, got 1001; loop over nothing"):
+        steps(*doubled)
+    with refused("expected 1 to 1000 nodes, got 0"):
+        compile_loss(graph(inputs={"logprobs": 1}).model_copy(update={"graph": graph(inputs={}).graph}))
+
+
+def test_a_graph_without_output_is_refused():
+    with refused("node 'loss': expected one output, as the last node, got call_method as node 2"):
+        compile_loss(graph(SUM))
+
+
+@pytest.mark.parametrize("name", ["", "f" * 129])
+def test_a_loss_has_a_name_of_some_letters(name):
+    with refused(rf"name: expected 1 to 128 letters, got {len(name)}"):
+        compile_loss(graph(SUM, output()).model_copy(update={"name": name}))
+
+
+# Data
+
+
+READS: CreateCustomLossRequest = graph(SUM, output(), inputs={"logprobs": 1, "weights": 1})
+
+
+def test_data_that_a_loss_cannot_read_is_refused_by_key_and_datum():
+    loss, fine = compile_loss(READS), datum(weights=TensorData(data=[1.0], dtype="float32"))
+    loss.check([fine])
+    with refused(r"expected 'weights', which custom loss 'mine' reads, got 'target_tokens' \(datum 2 of 2\)"):
+        loss.check([fine, datum()])
+    flat = TensorData(data=[1.0], dtype="float32", shape=[1, 1])
+    with refused(r"\['weights'\]: expected rank 1, as .* declared for weights, .* got shape \[1, 1\]"):
+        loss.check([datum(weights=flat)])
+    with refused(r"\['target_tokens'\]: expected rank 2, as .* declared for logprobs, .* got shape \[3\]"):
+        compile_loss(graph(SUM, output(), inputs={"logprobs": 2})).check([datum()])
+
+
+def test_a_sparse_input_is_not_made_dense_before_it_is_measured():
+    huge = TensorData(
+        data=[], dtype="float32", shape=[1, 2**40], sparse_crow_indices=[0, 0], sparse_col_indices=[]
+    )
+    loss = compile_loss(graph(SUM, output(), inputs={"logprobs": 1, "weights": 2}))
+    with refused(
+        r"at most 4194304 numbers, 67108864 in a batch, got shape \[1, 1099511627776\] \(datum 1 of 1\)"
+    ):
+        loss.check([datum(weights=huge)])
+    large = huge.model_copy(update={"shape": [1, 2**22]})
+    loss.check([datum(weights=large)] * 15)
+    with refused(r"67108864 in a batch, got shape \[1, 4194304\] \(datum 16 of 16\)"):
+        loss.check([datum(weights=large)] * 16)
+
+
+# Results
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        ([call("loss", "exp", LOGPROBS)], r"expected the loss to be a scalar tensor, got shape \[3\]"),
+        ([call("loss", "size", LOGPROBS, 0)], "expected the loss to be a scalar tensor, got a int"),
+        (
+            [call("x", "sum", LOGPROBS), call("loss", "torch.log", {"ref": "x"})],
+            "expected the loss to be finite, got nan",
+        ),
+        (
+            [call("x", "sum", LOGPROBS), call("y", "sub", {"ref": "x"}, {"ref": "x"}),
+             call("loss", "operator.truediv", 1, {"ref": "y"})],
+            r"expected the loss to be finite, got inf \(datum 1 of 1\); look for",
+        ),
+        ([call("x", "detach", LOGPROBS), call("loss", "sum", {"ref": "x"})],
+         "expected a loss that depends on logprobs"),
+        (
+            [call("x", "operator.gt", LOGPROBS, -9), call("y", "torch.zeros_like", LOGPROBS),
+             call("z", "operator.mul", LOGPROBS, 0), call("w", "sqrt", {"ref": "z"}),
+             call("u", "torch.where", {"ref": "x"}, {"ref": "y"}, {"ref": "w"}),
+             call("loss", "sum", {"ref": "u"})],
+            "expected finite derivatives, got 3 of 3 that are not .*; mask a value before an operation",
+        ),
+    ],
+)  # fmt: skip
+def test_a_loss_that_cannot_train_is_refused(nodes, words):
+    with refused(f"custom loss 'mine': {words}"):
+        run(compile_loss(graph(*nodes, output())))
+
+
+def test_a_loss_of_a_view_that_forgets_the_logprobs_is_refused():
+    other = graph(call("loss", "sum", {"ref": "w"}), output(), inputs={"logprobs": 1, "w": 1})
+    given = datum(w=TensorData(data=[1.0], dtype="float32"))
+    with refused(r"expected a loss that depends on logprobs, got one that does not \(datum 1 of 1\)"):
+        compile_loss(other).run([given], torch.zeros(3))
+
+
+def test_a_metric_that_is_not_finite_is_named():
+    nothing = call("none", "operator.getitem", LOGPROBS, {"slice": [0, 0, None]})
+    mean = call("mean", "mean", {"ref": "none"})
+    loss = compile_loss(graph(SUM, nothing, mean, output(none={"ref": "mean"})))
+    with refused(r"expected metric 'custom/none:mean' to be finite, got nan .*the mean of nothing"):
+        run(loss)
+
+
+def test_a_node_that_fails_is_named_with_its_datum():
+    column = call("column", "unsqueeze", LOGPROBS, 5)
+    with refused(
+        r"custom loss 'mine', node 'column' \(unsqueeze\): Dimension out of range .*\(datum 1 of 2\); "
+    ):
+        run(steps(column), 3, 2)
+
+
+def test_a_backward_pass_that_fails_is_told():
+    kept = call("x", "torch.exp", LOGPROBS)
+    square = call("y", "operator.mul", {"ref": "x"}, {"ref": "x"})
+    overwritten = call("z", "torch.nn.functional.relu", {"ref": "x"}, True)
+    loss = compile_loss(graph(kept, square, overwritten, call("loss", "sum", {"ref": "y"}), output()))
+    with refused("custom loss 'mine': its backward pass: one of the variables needed for gradient"):
+        run(loss)
