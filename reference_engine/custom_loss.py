@@ -7,7 +7,6 @@ and its metrics summed or averaged over datums, as the SDK does where it runs th
 Source: sdk 0.38.0 lib/public_interfaces/custom_loss.py, types/custom_loss_graph.py.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,18 +16,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contract import CreateCustomLossRequest, CustomLossInput, CustomLossNode, Datum, RequestFailure
-from reference_engine.loss_arguments import Reference, Several, decoded, filled, references, weight
+from contract import (
+    CreateCustomLossRequest,
+    CustomLossInput,
+    CustomLossNode,
+    Datum,
+    RequestFailure,
+    check_custom_loss,
+)
+from reference_engine.loss_arguments import decoded, filled, weight
 from reference_engine.loss_operations import FUNCTIONS, METHODS, Operation
 from reference_engine.loss_sizes import MOST_CELLS, MOST_WORK, Budget, check_value
 
 __all__ = ["CompiledLoss", "CustomResult", "compile_loss"]
 
-MOST_STEPS, MOST_INPUTS, MOST_ARGUMENTS, MOST_NAME = 1000, 16, 64, 128
-"""Sizes of a graph. Source: of the inputs the SDK's `_MAX_INPUTS`; ours: no loss has as many others."""
-INPUT_NAME = re.compile(r"[a-z_][a-z0-9_]{0,63}")
-METRIC_KEY = re.compile(r"custom/[a-z0-9_./-]{1,64}:(sum|mean)")
-"""Source: sdk 0.38.0 lib/public_interfaces/custom_loss.py, `_INPUT_NAME` and `_METRIC_KEY`."""
+MOST_METRICS, MOST_ARGUMENTS, MOST_NAME = 64, 64, 128
+"""Metrics of a loss, arguments of a node, letters of a name in messages. Source: ours: no loss has more."""
 FAILURES = (
     ArithmeticError,
     AssertionError,
@@ -211,112 +214,45 @@ def compile_loss(request: CreateCustomLossRequest) -> CompiledLoss:
         request: The upload: named inputs with ranks, and the graph's nodes in the order they run.
 
     Raises:
-        RequestFailure: naming the node, and what it may not do or be.
+        RequestFailure: naming the node, and what it may not call or be.
     """
-    if not 0 < len(request.name) <= MOST_NAME:
-        raise RequestFailure(f"name: expected 1 to {MOST_NAME} letters, got {len(request.name)}")
-    _check_inputs(request)
+    check_custom_loss(request)
     nodes = request.graph.nodes
-    if not 0 < len(nodes) <= MOST_STEPS:
-        raise _refused(
-            request, None, f"1 to {MOST_STEPS} nodes", str(len(nodes)), "loop over nothing: use whole tensors"
+    places = tuple(node.name for node in nodes[: len(request.inputs)])
+    steps = tuple(
+        _step(f"graph.nodes[{number}] {node.name!r}", node)
+        for number, node in enumerate(nodes[len(places) : -1], len(places))
+    )
+    pair = nodes[-1].args[0]
+    loss, metrics = pair["tuple"] if isinstance(pair, dict) else pair
+    named = {key: value["ref"] for key, value in metrics["dict"].items()}
+    if len(named) > MOST_METRICS:
+        raise RequestFailure(
+            f"graph.nodes[{len(nodes) - 1}] {nodes[-1].name!r}: expected at most {MOST_METRICS} metrics, "
+            f"got {len(named)}"
         )
-    known: dict[str, CustomLossNode] = {}
-    steps: list[Step] = []
-    for place, node in enumerate(nodes):
-        if (node.op == "output") != (place == len(nodes) - 1):
-            raise _refused(request, node, "one output, as the last node", f"{node.op} as node {place + 1}")
-        args, kwargs = _arguments(request, node, known)
-        if place < len(request.inputs):
-            _check_placeholder(request, node, request.inputs[place])
-        elif node.op != "output":
-            steps.append(Step(node.name, node.target, _operation(request, node), args, kwargs))
-        known[node.name] = node
-    loss, metrics = _output(request, nodes[-1], args)
-    places = tuple(known)[: len(request.inputs)]
-    return CompiledLoss(request.name, tuple(request.inputs), places, tuple(steps), loss, metrics)
+    return CompiledLoss(request.name[:MOST_NAME], tuple(request.inputs), places, steps, loss["ref"], named)
 
 
-def _refused(
-    request: CreateCustomLossRequest, node: CustomLossNode | None, expected: str, got: str, advice: str = ""
-) -> RequestFailure:
-    place = f", node {node.name[:MOST_NAME]!r}" if node else ""
-    advice = advice or "send what the SDK traced"
-    return RequestFailure(f"custom loss {request.name!r}{place}: expected {expected}, got {got}; {advice}")
-
-
-def _check_inputs(request: CreateCustomLossRequest) -> None:
-    names = [given.name for given in request.inputs]
-    if not 0 < len(names) <= MOST_INPUTS or len(set(names)) < len(names):
-        raise _refused(request, None, f"1 to {MOST_INPUTS} inputs, each once", str(len(names)))
-    if names[0] != "logprobs" or request.inputs[0].rank == 0:
-        got = f"{names[0][:MOST_NAME]!r} of rank {request.inputs[0].rank}"
-        raise _refused(request, None, "'logprobs' of rank 1 or 2 as its first input", got)
-    for name in names:
-        if not INPUT_NAME.fullmatch(name):
-            got = repr(name[:MOST_NAME])
-            raise _refused(request, None, "inputs named in lower case, digits and underscores", got)
-
-
-def _arguments(
-    request: CreateCustomLossRequest, node: CustomLossNode, known: Mapping[str, CustomLossNode]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if not node.name or len(node.name) > MOST_NAME or node.name in known:
-        raise _refused(request, node, f"a name of its own, of 1 to {MOST_NAME} letters", "another")
+def _step(where: str, node: CustomLossNode) -> Step:
+    """The call of a node, whose form the contract has checked."""
+    table = FUNCTIONS if node.op == "call_function" else METHODS
+    target = node.target[:MOST_NAME]
+    if node.target not in table:
+        kind, near = node.op.removeprefix("call_"), get_close_matches(target, table, 3, 0.5)
+        raise RequestFailure(
+            f"{where}: expected one of the {len(table)} {kind}s that an uploaded loss may call, "
+            f"got {target!r}; use {' or '.join(near) if near else 'other operations'}, "
+            "or leave the client flag custom_loss_server_side off: the loss then runs at the client"
+        )
     try:
         args = tuple(map(decoded, node.args))
         kwargs = {key: decoded(value) for key, value in node.kwargs.items()}
     except ValueError as error:
-        raise RequestFailure(f"custom loss {request.name!r}, node {node.name!r}: {error}") from None
+        raise RequestFailure(f"{where}: {error}") from None
     count = sum(map(weight, (*args, *kwargs.values())))
     if count > MOST_ARGUMENTS:
-        raise _refused(request, node, f"at most {MOST_ARGUMENTS} arguments, those in lists too", str(count))
-    for name in (name for value in (*args, *kwargs.values()) for name in references(value)):
-        if name not in known:
-            raise _refused(request, node, "references to earlier nodes", repr(name[:MOST_NAME]))
-    return args, kwargs
-
-
-def _check_placeholder(
-    request: CreateCustomLossRequest, node: CustomLossNode, wanted: CustomLossInput
-) -> None:
-    if node.op != "placeholder" or node.target != wanted.name or node.args or node.kwargs:
-        got = f"{node.op} {node.target[:MOST_NAME]!r} with {len(node.args) + len(node.kwargs)} arguments"
-        raise _refused(request, node, f"placeholder {wanted.name!r} without arguments", got)
-
-
-def _operation(request: CreateCustomLossRequest, node: CustomLossNode) -> Operation:
-    table = {"call_function": FUNCTIONS, "call_method": METHODS}.get(node.op)
-    target = node.target[:MOST_NAME]
-    if table is None:
-        advice = "read only logprobs and the inputs that are named, and call only functions and methods"
-        raise _refused(request, node, "call_function or call_method", f"{node.op} {target!r}", advice)
-    if node.target not in table:
-        near = get_close_matches(target, table, 3, 0.5)
-        advice = f"use {' or '.join(near)}, or" if near else "use other operations, or"
-        raise _refused(
-            request,
-            node,
-            f"one of the {len(table)} {node.op.removeprefix('call_')}s that an uploaded loss may call",
-            repr(target),
-            f"{advice} leave the client flag custom_loss_server_side off: the loss then runs at the client",
+        raise RequestFailure(
+            f"{where}: expected at most {MOST_ARGUMENTS} arguments, those in lists too, got {count}"
         )
-    return table[node.target]
-
-
-def _output(
-    request: CreateCustomLossRequest, node: CustomLossNode, args: tuple[Any, ...]
-) -> tuple[str, dict[str, str]]:
-    parts = args[0].parts if len(args) == 1 and isinstance(args[0], Several) else []
-    loss, metrics = parts if len(parts) == 2 else (None, None)
-    if not (isinstance(loss, Reference) and isinstance(metrics, Several) and metrics.kind == "dict"):
-        raise _refused(request, node, "a tensor, the loss, and a dict of metrics", "another output")
-    named: dict[str, str] = {}
-    for key, value in zip(metrics.keys, metrics.parts, strict=True):
-        if not METRIC_KEY.fullmatch(key) or not isinstance(value, Reference):
-            got = f"{key[:MOST_NAME]!r}: {type(value).__name__.lower()}"
-            raise _refused(
-                request, node, "metrics custom/<name>:sum or custom/<name>:mean, each a tensor", got
-            )
-        named[key] = value.name
-    return loss.name, named
+    return Step(node.name, target, table[node.target], args, kwargs)

@@ -13,8 +13,8 @@ from reference_engine.loss_operations import DTYPES
 
 __all__ = ["Reference", "Several", "decoded", "filled", "references", "weight"]
 
-MOST_DEPTH, MOST_PARTS, MOST_TEXT, MOST_BITS = 8, 256, 64, 63
-"""Nesting, values, letters and bits of one step's arguments. Source: ours: beyond the use of any loss."""
+MOST_PARTS, MOST_TEXT, MOST_BITS = 256, 64, 63
+"""Values in a list, letters and bits of an argument. Source: ours: beyond the use of any loss."""
 CONSTANTS: Mapping[str, Mapping[Any, Any]] = {
     "float": {text: float(text) for text in ("inf", "-inf", "nan")},
     "dtype": DTYPES,
@@ -46,18 +46,16 @@ class Several:
     """Of a dict."""
 
 
-def decoded(encoded: Any, depth: int = 0) -> Any:
-    """An argument from its encoding.
+def decoded(encoded: Any) -> Any:
+    """An argument from its encoding, whose form `contract.check_custom_loss` has checked.
 
     Raises:
-        ValueError: for an encoding that is not known, too large or too deep.
+        ValueError: for a constant that is not known, or a value that is too large.
     """
-    if depth > MOST_DEPTH:
-        raise ValueError(f"expected arguments at most {MOST_DEPTH} deep, got more")
     if isinstance(encoded, list):
-        return _several("list", encoded, depth)
+        return _several("list", encoded)
     if isinstance(encoded, dict):
-        return _object(encoded, depth)
+        return _object(*next(iter(encoded.items())))
     if isinstance(encoded, str) and len(encoded) > MOST_TEXT:
         raise ValueError(f"expected text of at most {MOST_TEXT} letters, got {len(encoded)}")
     if isinstance(encoded, int) and encoded.bit_length() > MOST_BITS:
@@ -65,38 +63,23 @@ def decoded(encoded: Any, depth: int = 0) -> Any:
     return encoded
 
 
-def _object(encoded: dict[str, Any], depth: int) -> Any:
-    kind: str
-    value: Any
-    kind, value = next(iter(encoded.items())) if len(encoded) == 1 else ("", None)
-    if kind == "ref" and isinstance(value, str):
+def _object(kind: str, value: Any) -> Any:
+    if kind == "ref":
         return Reference(value)
-    if (kind == "tuple" and isinstance(value, list)) or (kind == "slice" and _is_slice(value)):
-        return _several(kind, value, depth)
-    if kind == "dict" and isinstance(value, dict):
-        return Several("dict", [decoded(part, depth + 1) for part in value.values()], tuple(value))
-    if kind in CONSTANTS and isinstance(value, str | bool) and value in CONSTANTS[kind]:
-        return CONSTANTS[kind][value]
-    if kind in CONSTANTS:
+    if kind == "dict":
+        return Several("dict", list(map(decoded, value.values())), tuple(value))
+    if kind in ("tuple", "slice"):
+        return _several(kind, value)
+    if value not in CONSTANTS[kind]:
         known = ", ".join(map(str, CONSTANTS[kind]))
-        raise ValueError(f"expected as {kind} one of {known}, got {_shown(value)}")
-    known = ", ".join(["ref", "tuple", "dict", "slice", *CONSTANTS])
-    raise ValueError(f"expected an object of one key, one of {known}, got {_shown(encoded)}")
+        raise ValueError(f"expected as {kind} one of {known}, got {value[:MOST_TEXT]!r}")
+    return CONSTANTS[kind][value]
 
 
-def _is_slice(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 3
-
-
-def _shown(value: Any) -> str:
-    text = repr(value) if isinstance(value, str | int | float | None) else type(value).__name__
-    return text[:MOST_TEXT]
-
-
-def _several(kind: Any, encoded: list[Any], depth: int) -> Any:
+def _several(kind: Any, encoded: list[Any]) -> Any:
     if len(encoded) > MOST_PARTS:
         raise ValueError(f"expected at most {MOST_PARTS} values in a list, got {len(encoded)}")
-    several = Several(kind, [decoded(part, depth + 1) for part in encoded])
+    several = Several(kind, list(map(decoded, encoded)))
     return several if list(references(several)) else filled(several, {})
 
 
