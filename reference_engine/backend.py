@@ -108,7 +108,7 @@ class TorchBackend:
         """
         model = self._model(model_id)
         custom = None if custom_loss is None else self._compile(custom_loss)
-        check_batch(batch, strict=self._strict)
+        check_batch(batch, custom=custom, strict=self._strict)
         base = self._engine.model(model.base_model)
         context = self._engine.info(model.base_model).max_context_length
         examples = examples_of(batch.data, base.config, context)

@@ -41,6 +41,12 @@ def test_a_batch_needs_the_uploaded_loss_that_it_names():
         check_batch(given)
 
 
+def test_a_placeholder_may_have_another_name_than_its_input():
+    renamed = graph(call("loss", "sum", {"ref": "logprobs_1"}), output())
+    renamed.graph.nodes[0] = renamed.graph.nodes[0].model_copy(update={"name": "logprobs_1"})
+    assert run(compile_loss(renamed)).value == -6
+
+
 def test_a_loss_runs_where_gradients_are_off():
     with torch.inference_mode():
         assert run(steps()).slopes.tolist() == [1, 1, 1]
