@@ -15,8 +15,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(READY) ## A whole life of a model through the published SDK, in under a minute
-	@$(BIN)/python -m examples.demo
+BACKEND ?= torch
+
+demo: $(READY) ## A whole life of a model through the published SDK, in under a minute; or BACKEND=scripted
+	@$(BIN)/python -m examples.demo $(BACKEND)
 
 serve: $(READY) ## Run a server
 	@$(BIN)/tinkerproof serve
