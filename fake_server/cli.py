@@ -88,7 +88,7 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     engine.add_argument(
         "--mode", choices=("exact", "fast", "auto"), default="auto", help="same bits always, or speed (auto)"
     )
-    engine.add_argument("--threads", type=int, metavar="N", help="threads that compute")
+    engine.add_argument("--threads", type=_count, metavar="N", help="threads that compute")
     engine.add_argument(
         "--raw-logprobs", action="store_true", help="report sampled logprobs at temperature 1"
     )
@@ -106,6 +106,12 @@ def _api_key(text: str) -> str:
             "the SDK sends no such key"
         )
     return text
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text!r}")
+    return int(text)
 
 
 def _named_path(text: str) -> tuple[str, str]:

@@ -57,8 +57,11 @@ class Tenants:
             TooManyRequests: if there are too many tenants.
         """
         with self._lock:
-            self.drop(name)
-            return self._new(name, settings, clock)
+            earlier = self._services.pop(name, None)
+            service = self._new(name, settings, clock)
+        if earlier is not None:
+            earlier.close()  # without the lock: its work may take a while to end
+        return service
 
     def _new(self, name: str, settings: Settings | None, clock: Clock | None) -> Service:
         if not NAME.match(name):

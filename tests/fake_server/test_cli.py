@@ -135,6 +135,15 @@ def test_what_the_scripted_backend_cannot_honour_is_refused_by_name(capsys, give
     assert err.startswith(f"tinkerproof: serve: {words}; the scripted backend has no network")
 
 
+@pytest.mark.parametrize("count", ["0", "-1", "two"])
+def test_at_least_one_thread_computes(capsys, count):
+    with pytest.raises(SystemExit) as mistake:
+        main(["serve", f"--threads={count}"])
+
+    assert mistake.value.code == 2
+    assert f"argument --threads: expected 1 or more, got '{count}'" in capsys.readouterr().err
+
+
 def test_a_model_needs_a_name_and_a_path(capsys):
     with pytest.raises(SystemExit) as mistake:
         main(["serve", "--model", "only-a-name"])
