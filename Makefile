@@ -44,7 +44,7 @@ format: $(READY) ## Format the code
 sdk: $(READY) ## Old SDK versions, each in its own environment
 	$(BIN)/python -m pytest tests/sdk -m slow
 
-cookbook: $(READY) ## The weight tools of tinker-cookbook on the engine's archives, in an environment of their own
+cookbook: $(READY) ## Recipes and weight tools of tinker-cookbook on the engine, in environments of their own
 	$(BIN)/python -m pytest tests/cookbook -m slow
 
 pretrained: $(READY) ## A model that was really pretrained, fetched once from the index (93 MB)

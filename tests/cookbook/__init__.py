@@ -1,0 +1,1 @@
+"""Recipes of the published tinker-cookbook, unmodified and offline, on the engine."""

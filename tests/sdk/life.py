@@ -30,7 +30,7 @@ def loss_of(training: Any) -> float:
 
 def life() -> dict[str, object]:
     service = tinker.ServiceClient()
-    training = client_of(service.create_lora_training_client(base_model="Qwen/Qwen3-8B", rank=8))
+    training = client_of(service.create_lora_training_client(base_model="tinkerproof/pico", rank=8))
     losses = []
     for _ in range(3):
         losses.append(loss_of(training))

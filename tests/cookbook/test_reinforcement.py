@@ -1,0 +1,49 @@
+"""Reinforcement learning: what is sampled is what is trained on, and every loss gets a signal."""
+
+import pytest
+
+pytestmark = [pytest.mark.sdk, pytest.mark.slow]
+
+
+def test_sampled_logprobs_are_those_of_the_training_pass_and_the_policy_moves(recipes):
+    run = recipes.run(
+        "run",
+        "math_rl.train",
+        model_name="Qwen/Qwen3-8B",
+        env="arithmetic",
+        groups_per_batch=16,
+        group_size=4,
+        max_tokens=5,
+        lora_rank=8,
+        learning_rate=1e-3,
+        max_steps=4,
+        loss_fn="importance_sampling",
+        compute_post_kl=True,
+    )
+
+    run.assert_trained(steps=4)
+    for name in ("optim/kl_sample_train_v1", "optim/kl_sample_train_v2"):
+        assert len(run.all(name)) == 4
+        assert max(map(abs, run.all(name))) < 1e-6
+    assert min(run.all("kl_pre_post_v1")) > 1e-3
+
+
+@pytest.mark.parametrize("loss", ["importance_sampling", "cispo", "gspo", "stable_reinforce"])
+def test_rewards_vary_and_every_step_trains(recipes, loss):
+    run = recipes.run(
+        "run",
+        "rl_loop",
+        model_name="Qwen/Qwen3-8B",
+        batch_size=8,
+        group_size=8,
+        max_tokens=16,
+        max_steps=4,
+        lora_rank=8,
+        learning_rate=1e-3,
+        loss_fn=loss,
+    )
+
+    run.assert_trained(steps=4)
+    rewards = run.all("reward/total")
+    assert len(rewards) == 4
+    assert any(0 < reward < 1 for reward in rewards)
