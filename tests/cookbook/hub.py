@@ -14,34 +14,38 @@ from pathlib import Path
 from random import Random
 
 from tests.cookbook.hub_model import write_model
-from tests.cookbook.hub_text import repetition, sentence, small_sum
+from tests.cookbook.hub_text import WORDS, repetition, sentence, small_sum
 from tests.sdk.environments import ROOT
 
 HUB = ROOT / ".cache" / "cookbook" / "hub"
 MODELS = ("Qwen/Qwen3-8B", "Qwen/Qwen3.5-9B-Base")
 """The names that the recipes' tables know; all of them are one small model."""
+SOURCES = [Path(__file__).with_name(name) for name in ("hub_model.py", "hub_text.py")]
+FAVOURITES = WORDS[:2]
+"""The only words in the data to fine-tune on, so that there is something to learn."""
 
 Row = dict[str, object]
 
 
 def hub() -> Path:
-    """The folder; it is made if it is not there, or if what makes it has changed."""
-    mark = blake2b(digest_size=16)
-    for source in sorted(Path(__file__).parent.glob("hub*.py")):
-        mark.update(source.read_bytes())
+    """The folder; its model is trained if it is not there, or if what makes it has changed."""
+    made_by = "".join(blake2b(source.read_bytes(), digest_size=8).hexdigest() for source in SOURCES)
     ready = HUB / "made_by"
-    if ready.exists() and ready.read_text() == mark.hexdigest():
-        return HUB
-    start = time.monotonic()
-    shutil.rmtree(HUB, ignore_errors=True)
-    write_model(HUB / "small")
-    for name in MODELS:
-        (HUB / name).parent.mkdir(exist_ok=True)
-        (HUB / name).symlink_to(HUB / "small", target_is_directory=True)
+    if not ready.exists() or ready.read_text() != made_by:
+        start = time.monotonic()
+        shutil.rmtree(HUB, ignore_errors=True)
+        write_model(HUB / "small")
+        for name in MODELS:
+            (HUB / name).parent.mkdir(exist_ok=True)
+            (HUB / name).symlink_to(HUB / "small", target_is_directory=True)
+        ready.write_text(made_by)
+        _tell(f"made the hub's model in {time.monotonic() - start:.0f} s")
     write_datasets(HUB)
-    ready.write_text(mark.hexdigest())
-    print(f"\n[cookbook] made the hub in {time.monotonic() - start:.0f} s", file=sys.__stderr__, flush=True)
     return HUB
+
+
+def _tell(text: str) -> None:
+    print(f"\n[cookbook] {text}", file=sys.__stderr__, flush=True)
 
 
 def write_datasets(folder: Path) -> None:
@@ -65,7 +69,7 @@ def _write(path: Path, row: Callable[[Random], Row], random: Random, count: int)
 
 
 def _instruction(random: Random) -> Row:
-    question, answer = repetition(random, 6)
+    question, answer = repetition(random, 6, FAVOURITES)
     messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
     return {"prompt": question, "prompt_id": "0", "messages": messages, "category": "Chat"}
 

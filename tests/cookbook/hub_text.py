@@ -1,9 +1,10 @@
 """What the small model of the hub has read: the forms of the recipes' prompts, and answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 
 WORDS = ("red", "green", "blue", "cat", "dog", "tree", "house", "river", "stone", "cloud", "happy", "slow")
+WORDS += ("quick", "small", "large")
 END = "<|im_end|>"
 THOUGHT = "<think>\n\n</think>\n\n"
 """An empty thought: what the renderers put in front of an answer without one."""
@@ -20,9 +21,9 @@ LETTERS = (
 """The example that those recipes put in front of a question."""
 
 
-def sentence(random: Random, words: int) -> str:
+def sentence(random: Random, words: int, choice: Sequence[str] = WORDS) -> str:
     """Words of no meaning."""
-    return " ".join(random.choice(WORDS) for _ in range(words))
+    return " ".join(random.choice(choice) for _ in range(words))
 
 
 def small_sum(random: Random) -> tuple[int, int]:
@@ -30,9 +31,9 @@ def small_sum(random: Random) -> tuple[int, int]:
     return random.randint(0, 2), random.randint(0, 2)
 
 
-def repetition(random: Random, words: int) -> tuple[str, str]:
+def repetition(random: Random, words: int, choice: Sequence[str] = WORDS) -> tuple[str, str]:
     """A request to repeat some words, and the answer."""
-    said = sentence(random, words)
+    said = sentence(random, words, choice)
     return f"Repeat: {said}", said
 
 
