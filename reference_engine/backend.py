@@ -68,7 +68,8 @@ class TorchBackend:
     ) -> None:
         """Create a model with a fresh adapter: A from the seed, B zero, so that it equals its base model.
 
-        Without a seed, it derives from the backend's and the model's id.
+        Without a seed, it derives from the backend's and the model's number in its session: a program that
+        is run again begins with the same adapters.
 
         Raises:
             RequestFailure: for an unknown base model, an optimizer other than adamw, or an adapter that
@@ -82,7 +83,7 @@ class TorchBackend:
         base = self._engine.model(base_model)
         _check_lora(lora, base)
         layout = AdapterLayout.of(base.config, lora)
-        seed = derived_seed(self._seed, model_id) if lora.seed is None else lora.seed
+        seed = derived_seed(self._seed, _number_in_session(model_id)) if lora.seed is None else lora.seed
         adapter = Adapter(layout, layout.fresh(seed).to(base.device))
         self._keep(model_id, TrainedModel(base_model, adapter, Moments.fresh(adapter.flat), seed))
 
@@ -287,6 +288,11 @@ def derived_seed(seed: int, text: str) -> int:
     """A 63-bit seed that derives from another one and a name."""
     digest = blake2b(f"{seed}:{text}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
+
+
+def _number_in_session(model_id: ModelID) -> str:
+    """What follows the session in the id of a model; all of an id that names no session."""
+    return model_id.partition(":")[2] or model_id
 
 
 def _check_lora(lora: LoraConfig, base: BaseModel) -> None:

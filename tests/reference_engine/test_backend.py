@@ -200,6 +200,15 @@ def test_seeds_decide_how_adapters_start(backend):
     assert torch.equal(backend.save_weights("none", optimizer=False).flat, flats["none"])
 
 
+def test_without_seeds_a_session_that_does_the_same_begins_with_the_same_adapters(backend):
+    names = ("one:train:0", "one:train:1", "two:train:0")
+    for name in names:
+        backend.create_model(name, PICO, LoraConfig(rank=4), ADAMW)
+    first, second, again = (backend.save_weights(name, optimizer=False).flat for name in names)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+
+
 def test_a_failed_call_leaves_no_trace(backend):
     loss(backend, A)
     broken = datum("abc", weights=[float("nan"), 1])
