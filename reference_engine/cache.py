@@ -78,7 +78,8 @@ class KeyValueCache:
         """Give other slots what one slot has."""
         into = torch.tensor(targets, device=self._device)
         for buffer in (*self._keys, *self._values):
-            buffer[into, :, :length] = buffer[source, :, :length]
+            # Without its own memory, a slot that is full is refused: source and targets are then one block.
+            buffer[into, :, :length] = buffer[source, :, :length].clone()
 
     def stored(self, slot: int, length: int) -> Stored:
         """A copy of a slot's first tokens."""

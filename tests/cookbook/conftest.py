@@ -29,6 +29,6 @@ def hub_server(hub_folder: Path) -> Iterator[LiveServer]:
 def recipes(
     hub_server: LiveServer, hub_folder: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Recipes]:
-    fake = Fake(hub_server, request.node.name.replace("[", "-").rstrip("]"))
+    fake = Fake(hub_server, tmp_path.name)
     yield Recipes(fake, hub_folder, tmp_path)
     fake.close()
