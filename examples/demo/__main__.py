@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tinker
 
-from examples.demo.exporting import NEEDED, export
+from examples.demo.exporting import NEEDED, downloaded, exported
 from examples.demo.rewards import GROUP, PROMPTS, Learning, learn
 from examples.demo.screen import Screen
 from examples.demo.serving import prepare_environment, running_server
@@ -34,10 +34,12 @@ def live(url: str, backend: str, screen: Screen) -> None:
     if backend == "torch":
         reinforce(service, ROUNDS, screen)
         with tempfile.TemporaryDirectory() as folder:
-            sizes = export(tuned, rest, Path(folder))
+            sizes = exported(downloaded(tuned, rest, Path(folder) / "service"), Path(folder) / "peft")
         for name, size in sizes.items():
             screen.say("exported", f"{name}, {size:,} bytes")
-        screen.check("PEFT export", f"{len(sizes)} files", sizes.keys() >= NEEDED)
+        screen.check(
+            "PEFT export", f"{len(sizes)} files, downloaded and written for peft", sizes.keys() >= NEEDED
+        )
     tidy(rest, screen)
     service.close("success", "the demo is over").result()
 

@@ -1,22 +1,28 @@
-"""An adapter as files: saved for others, downloaded through signed URLs."""
+"""An adapter as files: saved for others, downloaded through signed URLs, written as peft reads it."""
 
 from pathlib import Path
 from urllib.request import urlopen
 
 from tinker import RestClient, TrainingClient
 
-__all__ = ["NEEDED", "export"]
+from fake_server.exports import export
+
+__all__ = ["NEEDED", "downloaded", "exported"]
 
 NEEDED = frozenset({"adapter_config.json", "adapter_model.safetensors"})
 """The files of an adapter that peft reads."""
 
 
-def export(client: TrainingClient, rest: RestClient, folder: Path) -> dict[str, int]:
-    """Save the adapter and download it to a folder; the size of each file in bytes."""
+def downloaded(client: TrainingClient, rest: RestClient, folder: Path) -> Path:
+    """Save the adapter and download its files, named as the service names them, to a new folder."""
     path = client.save_weights_external("export").result().path
-    urls = rest.get_external_weights_urls(path).result().urls
-    sizes = {}
-    for name, url in sorted(urls.items()):
+    folder.mkdir()
+    for name, url in rest.get_external_weights_urls(path).result().urls.items():
         with urlopen(url) as answer:
-            sizes[name] = (folder / name).write_bytes(answer.read())
-    return sizes
+            (folder / name).write_bytes(answer.read())
+    return folder
+
+
+def exported(source: Path, out: Path) -> dict[str, int]:
+    """The same adapter under the names of peft, as `tinkerproof export` writes it; bytes of each file."""
+    return {path.name: path.stat().st_size for path in sorted(export(source, "peft", out))}

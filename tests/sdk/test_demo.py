@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import tinker
 from rich.console import Console
+from safetensors.numpy import load_file
 
 from examples.demo.__main__ import judge, live
-from examples.demo.exporting import NEEDED, export
+from examples.demo.exporting import NEEDED, downloaded, exported
 from examples.demo.rewards import GROUP, PROMPTS, Learning, Sample, datum_of, learn, reward
 from examples.demo.screen import Screen
 from examples.demo.serving import running_server
@@ -60,10 +61,12 @@ def test_the_torch_engine_is_trained_on_the_logprobs_that_it_sampled(computed, s
 def test_an_adapter_is_exported_as_files_that_peft_reads(computed: Fake, tmp_path: Path):
     client = computed.service_client().create_lora_training_client(PICO, rank=4, seed=1).result()
     rest = tinker.RestClient(base_url=computed.url, api_key=computed.api_key)
-    sizes = export(client, rest, tmp_path)
+    sizes = exported(downloaded(client, rest, tmp_path / "service"), tmp_path / "peft")
     rest.holder.close()
     assert sizes.keys() >= NEEDED
-    assert sizes == {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert sizes == {path.name: path.stat().st_size for path in (tmp_path / "peft").iterdir()}
+    names = load_file(tmp_path / "peft" / "adapter_model.safetensors")
+    assert any(".lm_head." in name for name in names)
 
 
 @pytest.mark.parametrize(
