@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo serve test check format coverage sdk cookbook pretrained bench proto openapi docs clean
+.PHONY: help demo serve test check format coverage sdk cookbook pretrained bench bench-engine proto openapi docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,9 @@ pretrained: $(READY) ## A model that was really pretrained, fetched once from th
 
 bench: $(READY) ## Speed and memory, as ratios; takes about two minutes
 	$(BIN)/python -m benchmarks
+
+bench-engine: $(READY) ## Speed and memory of the torch engine; takes about three minutes
+	$(BIN)/python -m benchmarks engine_training engine_sampling engine_server
 
 proto: ## Generate the protobuf module from contract/proto/tinker_public.proto
 	test -x .cache/protoc/bin/python || $(PYTHON) -m venv .cache/protoc
