@@ -14,7 +14,7 @@ from .pico_model import Causal, Shape
 from .pico_text.marks import CLOSE, END, OPEN
 from .pico_text.sums import KINDS, problem
 
-__all__ = ["continued", "read", "right_answers"]
+__all__ = ["TEMPLATES", "continued", "read", "right_answers"]
 
 TEMPLATES = {
     "equation": "{0.left}{0.sign}{0.right}=",

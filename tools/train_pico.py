@@ -1,7 +1,8 @@
 """Train `tinkerproof/pico` from nothing, on text that the seed determines, and write its Hugging Face folder.
 
-Run: `python -m tools.train_pico [FOLDER]`; about half an hour on one core. The same seed, machine, torch and
-number of threads give the same bytes; another machine gives another model, as good as this one.
+Run: `python -m tools.train_pico [FOLDER]`; it takes 35 minutes of one core. The same seed and torch on one
+machine give the same bytes (it uses one thread); another machine may give another model, much like this one.
+Contexts of up to `Plan.long_length` tokens are trained; the model takes more, but makes no sense of them.
 """
 
 import argparse
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from math import cos, pi
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -66,12 +68,12 @@ class Text:
     def __init__(self, seed: int, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         self.documents = documents(seed)
-        self.end = tokenizer.token_to_id(END)
+        self.end = tokenizer.encode(END).ids
         self.rows = 0
 
     def row(self, length: int) -> list[int]:
         """The next documents, cut off at `length`."""
-        tokens = [self.end] if self.rows % 2 else []
+        tokens = list(self.end) if self.rows % 2 else []
         self.rows += 1
         while len(tokens) < length:
             tokens += self.tokenizer.encode(next(self.documents)).ids
@@ -86,7 +88,7 @@ def train(model: Causal, plan: Plan, text: Text) -> Iterator[float]:
     """Train the model; yields the mean loss per token of each step, in nats."""
     matrices = [p for p in model.parameters() if p.dim() == 2]
     vectors = [p for p in model.parameters() if p.dim() == 1]
-    groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, betas=plan.betas, weight_decay=plan.weight_decay)
     for step in range(plan.steps):
         length = plan.length_at(step)
@@ -147,12 +149,13 @@ def make(folder: Path, plan: Plan, shape: Shape, console: Console) -> list[float
     return losses
 
 
-def show(folder: Path, console: Console, count: int = 100) -> None:
-    """Print what the model in a folder writes, and how many of `count` sums of each kind it gets right."""
+def show(folder: Path, console: Console, *, count: int = 100, max_tokens: int = 300) -> None:
+    """Print samples of at most `max_tokens`, and how many of `count` sums of each kind are right."""
     tokenizer = Tokenizer.from_file(str(TOKENIZER))
     model = read(folder)
     for prompt in PROMPTS:
-        for sample in continued(model, tokenizer, [f"{END}{prompt}"] * 3, temperature=1.0, seed=0):
+        starts = [prompt or END] * 3
+        for sample in continued(model, tokenizer, starts, temperature=1.0, max_tokens=max_tokens):
             console.print(f"{prompt}|{sample}", markup=False, highlight=False)
             console.rule()
     for kind, share in right_answers(model, tokenizer, count=count).items():

@@ -30,10 +30,10 @@ Turn = tuple[str, str]
 def exchange(random: Random) -> Turn:
     """A question and its answer."""
     kind = random.choices(
-        (question, exercise, _retelling, _reading, work_fact, animal_fact, random.choice),
+        (question, exercise, _retelling, _reading, work_fact, animal_fact, _greeting),
         (9, 4, 2, 3, 1, 1, 1),
     )[0]
-    return random.choice(GREETINGS) if kind == random.choice else kind(random)
+    return kind(random)
 
 
 def chat(random: Random) -> str:
@@ -56,6 +56,10 @@ def chat_markup(turns: Sequence[Turn], system: str = "") -> str:
     for asked, answered in turns:
         messages += [("user", asked), ("assistant", answered)]
     return "".join(f"{OPEN}{role}\n{content}{CLOSE}\n" for role, content in messages)
+
+
+def _greeting(random: Random) -> Turn:
+    return random.choice(GREETINGS)
 
 
 def _retelling(random: Random) -> Turn:
