@@ -15,7 +15,7 @@ def test_sampled_logprobs_are_those_of_the_training_pass_and_the_policy_moves(re
         group_size=4,
         max_tokens=5,
         lora_rank=8,
-        learning_rate=1e-3,
+        learning_rate=2e-4,
         max_steps=4,
         loss_fn="importance_sampling",
         compute_post_kl=True,
@@ -23,9 +23,10 @@ def test_sampled_logprobs_are_those_of_the_training_pass_and_the_policy_moves(re
 
     run.assert_trained(steps=4)
     for name in ("optim/kl_sample_train_v1", "optim/kl_sample_train_v2"):
-        assert len(run.all(name)) == 4
-        assert max(map(abs, run.all(name))) < 1e-6
-    assert min(run.all("kl_pre_post_v1")) > 1e-3
+        assert run.all(name) == [0, 0, 0, 0]
+    moved = run.all("kl_pre_post_v2")  # half the mean square: unlike v1 it cannot cancel out
+    assert len(moved) == 4
+    assert min(moved) > 1e-4
 
 
 @pytest.mark.parametrize("loss", ["importance_sampling", "cispo", "gspo", "stable_reinforce"])
