@@ -54,11 +54,13 @@ def adamw_step(
         if pending:
             targets, derivatives = _sorted(pending)
             of_targets = Sums.of(targets, derivatives)
-            keys, columns = _widened(keys, columns, of_targets.labels)
+            keys, columns, places = _widened(keys, columns, of_targets.labels)
             of_contexts = Sums.of(targets >> TOKEN_BITS, derivatives)
             probabilities = exp(table.logprobs_of_pairs(keys))
             expected = probabilities * of_contexts.under(keys >> TOKEN_BITS)
-            gradients = weights.gain * (of_targets.under(keys) - expected)
+            gradients = np.zeros(len(keys))
+            gradients[places] = of_targets.sums
+            gradients = weights.gain * (gradients - expected)
         norm = sqrt(float((gradients * gradients).sum()))
         if params.grad_clip_norm and norm > params.grad_clip_norm:
             gradients = gradients * (params.grad_clip_norm / norm)
@@ -108,15 +110,21 @@ class Sums:
         return np.where(hit, self.sums[at], 0.0)
 
 
-def _widened(keys: Ints, columns: Floats, targets: Ints) -> tuple[Ints, Floats]:
-    """Pairs and their numbers `[3, P]` with those of `targets` that are new, whose numbers are 0."""
-    new = targets[~find(keys, targets)[1]] if len(keys) else targets
-    if not len(new):
-        return keys, columns
+def _widened(keys: Ints, columns: Floats, targets: Ints) -> tuple[Ints, Floats, Ints]:
+    """Pairs and their numbers `[3, P]` with those of `targets` that are new, and where the targets are.
+
+    The numbers of new pairs are 0. Pairs and targets are rising.
+    """
+    new = targets
+    if len(keys):
+        places, hit = find(keys, targets)
+        if hit.all():
+            return keys, columns, places
+        new = targets[~hit]
     union = np.sort(np.append(keys, new))
     wide = np.zeros((3, len(union)))
-    wide[:, np.searchsorted(union, keys)] = columns
-    return union, wide
+    wide[:, union.searchsorted(keys)] = columns
+    return union, wide, union.searchsorted(targets)
 
 
 def _updated(columns: Floats, gradients: Floats, step: int, params: AdamParams) -> Floats:
