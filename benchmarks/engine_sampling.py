@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from benchmarks.engine_models import cpu_seconds, random_adapter, rival, runner, saved
-from benchmarks.figure import Figure, at_least
+from benchmarks.figure import Figure, faster
 from benchmarks.rounds import interleaved
 from contract import ModelInput, SampleRequest, SamplingParams
 from reference_engine.generate import Generator
@@ -38,16 +38,9 @@ def measure() -> list[Figure]:
 def _compared(name: str, folder: Path, count: int, bound: float) -> list[Figure]:
     runs = [_theirs(name, count), *(_Sampler(folder, exact=exact).batch(count) for exact in (True, False))]
     theirs, *ours = _fastest(runs)
-    written = count * WRITTEN
+    measure, rival = f"sampling, {name}, batch of {count}", "transformers, no adapter"
     return [
-        Figure(
-            f"sampling, {name}, batch of {count}, {mode} mode",
-            written / mine,
-            "tokens/s",
-            (at_least(least, of_ratio=True),),
-            ("transformers, no adapter", written / theirs),
-            theirs / mine,
-        )
+        faster(f"{measure}, {mode} mode", mine, rival, theirs, count * WRITTEN, least)
         for mode, mine, least in zip(("exact", "fast"), ours, (EXACT_BOUND, bound), strict=True)
     ]
 
@@ -56,15 +49,8 @@ def _many(name: str, folder: Path, *, exact: bool) -> Figure:
     """Eight adapters in one batch, against one after the other."""
     sampler = _Sampler(folder, exact=exact)
     together, apart = _fastest([sampler.batch(ADAPTERS, ADAPTERS), sampler.apart(ADAPTERS)])
-    written = ADAPTERS * WRITTEN
-    return Figure(
-        f"sampling, {name}, 8 adapters at once, {'exact' if exact else 'fast'} mode",
-        written / together,
-        "tokens/s",
-        (at_least(MANY_BOUND, of_ratio=True),),
-        ("one after the other", written / apart),
-        apart / together,
-    )
+    measure = f"sampling, {name}, 8 adapters at once, {'exact' if exact else 'fast'} mode"
+    return faster(measure, together, "one after the other", apart, ADAPTERS * WRITTEN, MANY_BOUND)
 
 
 def _fastest(runs: Sequence[Run]) -> list[float]:

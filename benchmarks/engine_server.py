@@ -6,20 +6,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from benchmarks.engine_models import MODELS, saved
-from benchmarks.figure import Figure, at_least, below
+from benchmarks.figure import Figure, at_least, below, faster
 from benchmarks.process import SERVE, resident_mb, serving
+from benchmarks.sdk import RANK, random_batch
 
 if TYPE_CHECKING:
     import tinker
 
 NAME, KEY = "Qwen/Qwen3-8B", "tml-benchmark"
 MODEL = "128-wide Qwen3"
-BATCH, LENGTH, RANK = 8, 64, 8
 ROUNDS, STEPS, WARM_UP = 6, 10, 5
-REQUESTS, WRITTEN = 16, 64
+REQUESTS, WRITTEN, AT_ONCE_BOUND = 16, 64, 4.0
 
 
 def measure() -> list[Figure]:
@@ -45,7 +43,7 @@ def measure() -> list[Figure]:
                 ),
                 Figure("idle server with the torch engine, resident", idle, "MB", (below(350),)),
                 _steps(client),
-                *_samples(client),
+                _samples(client),
             ]
             service.close("success")
     return figures
@@ -62,7 +60,7 @@ def _train(client: "tinker.TrainingClient", steps: int) -> float:
     """Seconds of some steps, one after the other."""
     from tinker import AdamParams
 
-    batch = _batch()
+    batch = random_batch(MODELS[MODEL][1]["vocab_size"])
     began = time.perf_counter()
     for _ in range(steps):
         client.forward_backward(batch, "cross_entropy").result()
@@ -70,21 +68,7 @@ def _train(client: "tinker.TrainingClient", steps: int) -> float:
     return time.perf_counter() - began
 
 
-def _batch() -> "list[tinker.Datum]":
-    from tinker import Datum, ModelInput
-
-    texts = np.random.default_rng(0).integers(0, MODELS[MODEL][1]["vocab_size"], (BATCH, LENGTH + 1))
-    weights = np.ones(LENGTH, dtype=np.float32)
-    return [
-        Datum(
-            model_input=ModelInput.from_ints(text[:-1].tolist()),
-            loss_fn_inputs={"target_tokens": text[1:], "weights": weights},
-        )
-        for text in texts
-    ]
-
-
-def _samples(client: "tinker.TrainingClient") -> list[Figure]:
+def _samples(client: "tinker.TrainingClient") -> Figure:
     from tinker import ModelInput, SamplingParams
 
     sampler = client.save_weights_and_get_sampling_client()
@@ -102,13 +86,5 @@ def _samples(client: "tinker.TrainingClient") -> list[Figure]:
     for future in [ask() for _ in range(REQUESTS)]:
         future.result()
     apart, together = middle - began, time.perf_counter() - middle
-    written = REQUESTS * WRITTEN
-    figure = Figure(
-        "SDK, 16 sample requests of 64 tokens at once",
-        written / together,
-        "tokens/s",
-        (at_least(4, of_ratio=True),),
-        ("one after the other", written / apart),
-        apart / together,
-    )
-    return [figure]
+    measure = "SDK, 16 sample requests of 64 tokens at once"
+    return faster(measure, together, "one after the other", apart, REQUESTS * WRITTEN, AT_ONCE_BOUND)

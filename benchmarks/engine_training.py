@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks.engine_models import LORA, cpu_seconds, random_adapter, rival, runner, saved
-from benchmarks.figure import Figure, at_least
+from benchmarks.figure import Figure, faster
 from benchmarks.rounds import interleaved
 from contract import AdamParams
 from reference_engine.batching import Example, pack, parts_of
@@ -45,14 +45,7 @@ def _compared(name: str, lengths: list[int], bound: float) -> list[Figure]:
         theirs, *ours = (min(column) for column in interleaved(ROUNDS, *map(cpu_seconds, runs)))
     count, kind = STEPS * sum(lengths), "ragged batch" if lengths is RAGGED else "4 x 128 tokens"
     return [
-        Figure(
-            f"training, {name}, {kind}, {mode} mode",
-            count / mine,
-            "tokens/s",
-            (at_least(bound, of_ratio=True),),
-            ("transformers + peft", count / theirs),
-            theirs / mine,
-        )
+        faster(f"training, {name}, {kind}, {mode} mode", mine, "transformers + peft", theirs, count, bound)
         for mode, mine in zip(("exact", "fast"), ours, strict=True)
     ]
 

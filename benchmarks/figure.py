@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Figure", "Target", "as_markdown", "at_least", "below"]
+__all__ = ["Figure", "Target", "as_markdown", "at_least", "below", "faster"]
 
 HEAD = ("measure", "ours", "compared with", "ratio", "target", "met")
 
@@ -71,6 +71,20 @@ class Figure:
             if target.of_ratio
             else f"{sign} {_shown(target.bound, self.unit)}"
         )
+
+
+def faster(
+    measure: str, ours_seconds: float, rival: str, rival_seconds: float, tokens: int, bound: float
+) -> Figure:
+    """How many of some tokens a second, against a rival on the same ones."""
+    return Figure(
+        measure,
+        tokens / ours_seconds,
+        "tokens/s",
+        (at_least(bound, of_ratio=True),),
+        (rival, tokens / rival_seconds),
+        rival_seconds / ours_seconds,
+    )
 
 
 def _shown(value: float, unit: str) -> str:

@@ -19,7 +19,7 @@ from fake_server.wire import Answer
 if TYPE_CHECKING:
     import tinker
 
-__all__ = ["measure"]
+__all__ = ["measure", "random_batch"]
 
 BASE_MODEL = "tinkerproof/pico"
 RANK = 8
@@ -92,7 +92,7 @@ def _train(client: "tinker.TrainingClient", steps: int, trips_ms: list[float]) -
     """Steps per second; adds the milliseconds of each optimizer step to `trips_ms`."""
     from tinker import AdamParams
 
-    batch, adam = _batch(), AdamParams(learning_rate=1e-4)
+    batch, adam = random_batch(VOCABULARY), AdamParams(learning_rate=1e-4)
     start = time.perf_counter()
     for _ in range(steps):
         client.forward_backward(batch, "cross_entropy").result()
@@ -102,11 +102,12 @@ def _train(client: "tinker.TrainingClient", steps: int, trips_ms: list[float]) -
     return steps / (time.perf_counter() - start)
 
 
-def _batch() -> "list[tinker.Datum]":
+def random_batch(vocabulary: int) -> "list[tinker.Datum]":
+    """8 datums of 64 tokens, the same each time."""
     import numpy as np
     from tinker import Datum, ModelInput, TensorData
 
-    tokens = np.random.default_rng(0).integers(0, VOCABULARY, (BATCH, LENGTH + 1))
+    tokens = np.random.default_rng(0).integers(0, vocabulary, (BATCH, LENGTH + 1))
     return [
         Datum(
             model_input=ModelInput.from_ints(row[:-1].tolist()),

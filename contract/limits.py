@@ -1,15 +1,30 @@
-"""What a sample request may ask for, and the words of a refusal; the same for every backend."""
+"""What requests may ask of a backend, and the words of a refusal; the same for every backend."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import isfinite
+
+import numpy as np
+import numpy.typing as npt
 
 from contract.backend import BaseModelInfo
 from contract.errors import RequestFailure
+from contract.inputs import EncodedTextChunk
 from contract.sampling import SampleRequest, SamplingParams
 from contract.tensors import TensorData
+from contract.training import LoraConfig
 
-__all__ = ["check_sampling", "first_scored", "folded_seed", "is_greedy"]
+__all__ = [
+    "check_adapter",
+    "check_sampling",
+    "context_overflow",
+    "first_scored",
+    "folded_seed",
+    "ids_in_vocabulary",
+    "ids_of_text",
+    "is_greedy",
+]
 
+Ids = npt.NDArray[np.int64]
 DEFAULT_MAX_TOKENS = 128
 """Tokens to generate where a request does not say. Source: ours: enough for a reply, and soon there."""
 MOST_SAMPLES, MOST_ALTERNATIVES = 1024, 1024
@@ -124,8 +139,67 @@ def _max_tokens(params: SamplingParams, prompt_length: int, context_length: int)
     if wanted < 1:
         raise RequestFailure(f"sampling_params.max_tokens: expected at least 1, got {wanted}")
     if prompt_length + wanted > context_length:
-        raise RequestFailure(
-            "Prompt length plus max_tokens exceeds the model's context window: "
-            f"{prompt_length} + {wanted} > {context_length}"
-        )
+        raise RequestFailure(context_overflow(prompt_length, wanted, context_length))
     return wanted
+
+
+def context_overflow(prompt_length: int, max_tokens: int, context_length: int) -> str:
+    """What the service says of a sample that does not fit. Source: tinker-cookbook error-reference.md."""
+    return (
+        "Prompt length plus max_tokens exceeds the model's context window: "
+        f"{prompt_length} + {max_tokens} > {context_length}"
+    )
+
+
+def check_adapter(lora: LoraConfig) -> None:
+    """Refuse an adapter that has nothing to train.
+
+    Raises:
+        RequestFailure: naming the field.
+    """
+    if lora.rank < 1:
+        raise RequestFailure(f"lora_config.rank: expected at least 1, got {lora.rank}")
+    if not (lora.train_unembed or lora.train_mlp or lora.train_attn):
+        raise RequestFailure(
+            "lora_config: expected train_unembed, train_mlp or train_attn to be true, got none of them"
+        )
+
+
+def ids_of_text(chunk: EncodedTextChunk, vocab_size: int, field: str, where: str = "") -> Ids:
+    """A text's token ids, `[length]`; only those of more than 64 bits are looked for.
+
+    Raises:
+        RequestFailure: naming the first id outside [0, vocab_size), if one is that large.
+    """
+    try:
+        return chunk.ids
+    except OverflowError:
+        wrong = next(token for token in chunk.tokens if not 0 <= token < vocab_size)
+        raise _outside(wrong, vocab_size, field, where) from None
+
+
+def ids_in_vocabulary(
+    ids: Ids, vocab_size: int, field: str, where: Callable[[int], str] = lambda _: ""
+) -> Ids:
+    """`ids`, of any shape, as they are.
+
+    Args:
+        ids: int64.
+        vocab_size: How many tokens there are.
+        field: The request's field, for the words of a refusal.
+        where: Which datum the id at a flat place belongs to, for the same.
+
+    Raises:
+        RequestFailure: naming the first id outside [0, vocab_size).
+    """
+    if ids.size and ids.view(np.uint64).max() >= vocab_size:  # what is negative is large there
+        place = int(((ids < 0) | (ids >= vocab_size)).argmax())
+        raise _outside(int(ids.flat[place]), vocab_size, field, where(place))
+    return ids
+
+
+def _outside(token: int, vocab_size: int, field: str, where: str) -> RequestFailure:
+    return RequestFailure(
+        f"{field}: expected token ids from 0 to {vocab_size - 1}, the vocabulary of {vocab_size} tokens, "
+        f"got {token}{where}"
+    )

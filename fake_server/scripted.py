@@ -36,7 +36,9 @@ from contract import (
     TensorData,
     Weights,
     adam_params,
+    check_adapter,
     check_data,
+    ids_in_vocabulary,
     loss_settings,
 )
 from fake_server.base_models import BaseModel, find_base_model, known_base_models
@@ -47,7 +49,7 @@ from fake_server.scripted_loss import token_terms
 from fake_server.scripted_optimizer import Gradients, adamw_step
 from fake_server.scripted_options import check_options
 from fake_server.scripted_sampling import Sampler
-from fake_server.scripted_tokens import ids_in_vocabulary, tokens_of_all
+from fake_server.scripted_tokens import tokens_of_all
 from fake_server.scripted_weights import Moments, ScriptedWeights, fresh_weights, read_weights
 
 __all__ = ["ScriptedBackend", "open_scripted"]
@@ -111,12 +113,7 @@ class ScriptedBackend:
                 f"optimizer_config.type: expected 'adamw', got {optimizer.type!r}; "
                 "the scripted backend has no other optimizer"
             )
-        if lora.rank < 1:
-            raise RequestFailure(f"lora_config.rank: expected at least 1, got {lora.rank}")
-        if not (lora.train_unembed or lora.train_mlp or lora.train_attn):
-            raise RequestFailure(
-                "lora_config: expected train_unembed, train_mlp or train_attn to be true, got none of them"
-            )
+        check_adapter(lora)
         self._models[model_id] = Model(base, fresh_weights(self._seed, base.name, lora))
 
     def unload_model(self, model_id: ModelID) -> None:
@@ -249,7 +246,7 @@ def _targets(data: list[Datum], tokens: Ints, inputs: Layout, base: BaseModel) -
     shapes = [tensor.dimensions for tensor in given]
     layout = Layout.of([prod(shape) for shape in shapes])
     wanted = np.concatenate([flat(tensor) for tensor in given])
-    ids_in_vocabulary(wanted, base.vocab_size, "loss_fn_inputs['target_tokens']", layout)
+    ids_in_vocabulary(wanted, base.vocab_size, "loss_fn_inputs['target_tokens']", layout.where)
     contexts = contexts_of(tokens, inputs.starts)
     if layout.sizes != inputs.sizes:  # several targets a position
         widths = np.array([prod(shape[1:]) for shape in shapes])

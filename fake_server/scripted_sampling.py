@@ -26,13 +26,14 @@ from contract import (
     check_sampling,
     first_scored,
     folded_seed,
+    ids_in_vocabulary,
     is_greedy,
 )
 from fake_server.base_models import BaseModel
 from fake_server.elementary import Floats, Ints, digest, uniforms
 from fake_server.language import Language, Row, Shape, Table, contexts_of, next_context
 from fake_server.scripted_text import Stops
-from fake_server.scripted_tokens import ids_in_vocabulary, tokens_of
+from fake_server.scripted_tokens import tokens_of
 from fake_server.scripted_weights import ScriptedWeights
 
 __all__ = ["Sampler"]

@@ -4,12 +4,21 @@ from hashlib import blake2b
 
 import numpy as np
 
-from contract import DmelChunk, EncodedTextChunk, ImageChunk, ModelInput, ModelInputChunk, RequestFailure
+from contract import (
+    DmelChunk,
+    EncodedTextChunk,
+    ImageChunk,
+    ModelInput,
+    ModelInputChunk,
+    RequestFailure,
+    ids_in_vocabulary,
+    ids_of_text,
+)
 from fake_server.base_models import BaseModel
 from fake_server.elementary import Ints, mix
 from fake_server.scripted_batch import Layout
 
-__all__ = ["ids_in_vocabulary", "tokens_of", "tokens_of_all"]
+__all__ = ["tokens_of", "tokens_of_all"]
 
 
 def tokens_of(model_input: ModelInput, model: BaseModel, field: str) -> Ints:
@@ -40,7 +49,7 @@ def tokens_of_all(inputs: list[ModelInput], model: BaseModel, field: str) -> tup
     ]
     layout = Layout.of([len(part) for part in parts])
     tokens = np.concatenate([np.empty(0, np.int64), *parts])
-    return ids_in_vocabulary(tokens, model.vocab_size, field, layout), layout
+    return ids_in_vocabulary(tokens, model.vocab_size, field, layout.where), layout
 
 
 def _read(model_input: ModelInput, model: BaseModel, field: str, where: str) -> Ints:
@@ -77,33 +86,10 @@ def _check_media(chunks: list[ModelInputChunk], field: str, where: str) -> None:
 
 def _tokens_of_chunk(chunk: ModelInputChunk, vocab_size: int, field: str, where: str) -> Ints:
     if isinstance(chunk, EncodedTextChunk):
-        try:
-            return chunk.ids
-        except OverflowError:
-            wrong = next(token for token in chunk.tokens if not 0 <= token < vocab_size)
-            raise _outside(wrong, vocab_size, field, where) from None
+        return ids_of_text(chunk, vocab_size, field, where)
     content = (
         chunk.data if isinstance(chunk, ImageChunk) else chunk.dmel if isinstance(chunk, DmelChunk) else b""
     )
     key = int.from_bytes(blake2b(content, digest_size=8).digest(), "little")
     places = np.arange(chunk.length, dtype=np.uint64) + np.uint64(key)
     return (mix(places) % np.uint64(vocab_size)).view(np.int64)
-
-
-def ids_in_vocabulary(ids: Ints, vocab_size: int, field: str, layout: Layout | None = None) -> Ints:
-    """`ids`, `[M]`, as they are.
-
-    Raises:
-        RequestFailure: naming the first id outside [0, vocab_size), and its datum if there is a layout.
-    """
-    if ids.size and ids.view(np.uint64).max() >= vocab_size:  # what is negative is large there
-        position = int(((ids < 0) | (ids >= vocab_size)).argmax())
-        raise _outside(int(ids[position]), vocab_size, field, layout.where(position) if layout else "")
-    return ids
-
-
-def _outside(token: int, vocab_size: int, field: str, where: str) -> RequestFailure:
-    return RequestFailure(
-        f"{field}: expected token ids from 0 to {vocab_size - 1}, the vocabulary of {vocab_size} tokens, "
-        f"got {token}{where}"
-    )

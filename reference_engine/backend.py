@@ -26,6 +26,7 @@ from contract import (
     SampleResponse,
     TensorData,
     Weights,
+    check_adapter,
     split_base_model,
 )
 from reference_engine.batching import Example, examples_of, token_ids
@@ -297,14 +298,11 @@ def _number_in_session(model_id: ModelID) -> str:
 
 def _check_lora(lora: LoraConfig, base: BaseModel) -> None:
     """Refuse an adapter that cannot be, or would be larger than the matrices it adapts."""
+    check_adapter(lora)
     most = base.config.hidden_size * 4
-    if not 1 <= lora.rank <= most:
+    if lora.rank > most:
         raise RequestFailure(
             f"lora_config.rank: expected 1 to {most}, four times the width of the base model, got {lora.rank}"
-        )
-    if not (lora.train_unembed or lora.train_mlp or lora.train_attn):
-        raise RequestFailure(
-            "lora_config: expected train_unembed, train_mlp or train_attn to be true, got none of them"
         )
     if lora.seed is not None and not -(2**63) <= lora.seed < 2**64:
         raise RequestFailure(f"lora_config.seed: expected an integer of 64 bits, got {lora.seed}")

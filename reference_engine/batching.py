@@ -4,18 +4,18 @@ How a batch is cut is a pure function of its lengths and the model, so the sums 
 every time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from contract import Datum, ModelInput, RequestFailure
+from contract import Datum, ModelInput, RequestFailure, ids_in_vocabulary, ids_of_text
 from reference_engine.attention import Span
 from reference_engine.config import ModelConfig
 
-__all__ = ["Cells", "Example", "Packed", "examples_of", "ids_in_vocabulary", "pack", "parts_of", "token_ids"]
+__all__ = ["Cells", "Example", "Packed", "examples_of", "pack", "parts_of", "token_ids"]
 
 Ints = npt.NDArray[np.int64]
 ACTIVATION_CELLS = 1 << 28
@@ -24,25 +24,6 @@ FEWEST_TOKENS, MOST_TOKENS = 256, 8192
 """Tokens of a part. Source: ours: below, products are slow; above, nothing is gained."""
 SPAN_RATIO = 0.5
 """Texts at least that long, relative to a span's longest, are padded to it. Source: ours."""
-
-
-def ids_in_vocabulary(ids: Sequence[int] | Ints, vocab_size: int, field: str, where: str = "") -> Ints:
-    """`ids` as an array of the same shape.
-
-    Raises:
-        RequestFailure: naming the first id outside [0, vocab_size).
-    """
-    try:
-        array = np.asarray(ids, dtype=np.int64)
-    except OverflowError:
-        array = np.array([-1])
-    if array.size and (array.min() < 0 or array.max() >= vocab_size):
-        wrong = next((i for i in np.asarray(ids, dtype=object).ravel() if not 0 <= i < vocab_size), -1)
-        raise RequestFailure(
-            f"{field}: expected token ids from 0 to {vocab_size - 1}, the vocabulary of {vocab_size} tokens, "
-            f"got {wrong}{where}"
-        )
-    return array
 
 
 def token_ids(model_input: ModelInput, config: ModelConfig, field: str, where: str = "") -> Ints:
@@ -58,10 +39,15 @@ def token_ids(model_input: ModelInput, config: ModelConfig, field: str, where: s
                 f"{field}: expected encoded_text chunks, got {chunk.type}{where}; "
                 "this engine's base models read text only, send the chunk to a model that sees or hears"
             )
-        parts.append(ids_in_vocabulary(chunk.tokens, config.vocab_size, field, where))
+        ids = ids_of_text(chunk, config.vocab_size, field, where)
+        parts.append(ids_in_vocabulary(ids, config.vocab_size, field, _always(where)))
     if len(parts) == 1:
         return parts[0]
     return np.concatenate([np.empty(0, np.int64), *parts])
+
+
+def _always(where: str) -> Callable[[int], str]:
+    return lambda _: where
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +76,8 @@ def examples_of(data: Sequence[Datum], config: ModelConfig, context: int) -> lis
         tensor = datum.loss_fn_inputs["target_tokens"]
         wanted = tensor.to_numpy() if tensor.is_sparse else tensor.values.reshape(tensor.dimensions)
         field = "loss_fn_inputs['target_tokens']"
-        found.append(Example(tokens, ids_in_vocabulary(wanted, config.vocab_size, field, where)))
+        ids_in_vocabulary(wanted, config.vocab_size, field, _always(where))
+        found.append(Example(tokens, wanted))
     return found
 
 

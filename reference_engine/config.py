@@ -64,3 +64,7 @@ class ModelConfig:
     experts: Experts | None = None
     end_of_text_ids: tuple[int, ...] = ()
     """Tokens that end a sequence."""
+
+    def experts_of(self, layer: int) -> Experts | None:
+        """The experts of a layer; None where its feed-forward is dense."""
+        return self.experts if self.experts is not None and layer in self.experts.layers else None

@@ -59,6 +59,16 @@ class BaseModel:
         return load_tokenizer(self.path)
 
     @cached_property
+    def has_tokenizer_file(self) -> bool:
+        """Whether a client can read a tokenizer from its folder."""
+        return (self.path / "tokenizer.json").is_file()
+
+    @property
+    def loaded(self) -> bool:
+        """Whether its weights are in memory."""
+        return "generator" in self.__dict__
+
+    @cached_property
     def content_hash(self) -> str:
         """Tells its weights from others'."""
         return content_hash(self.path)
@@ -90,15 +100,9 @@ class Engine:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopping = False
-        for entry in self._catalog.entries:
-            self._model_at(entry.path)
-        _ = self.model(self._catalog.entries[0].name).transformer
-
-    def _model_at(self, path: Path) -> BaseModel:
-        if path not in self._models:
-            config = read_config(path)
-            self._models[path] = BaseModel(path, config, self.device, self._dtype, self._rows)
-        return self._models[path]
+        for path in {entry.path: None for entry in self._catalog.entries}:
+            self._models[path] = BaseModel(path, read_config(path), self.device, self._dtype, self._rows)
+        self.model(self._catalog.entries[0].name)
 
     def infos(self) -> list[BaseModelInfo]:
         """All base models, in the order to list them."""
@@ -107,13 +111,12 @@ class Engine:
     def _info(self, entry: CatalogEntry) -> BaseModelInfo:
         model = self._models[entry.path]
         context = entry.context_length or model.config.max_context_length
-        has_tokenizer = (entry.path / "tokenizer.json").is_file()
         return BaseModelInfo(
             name=entry.name,
             vocab_size=model.config.vocab_size,
             max_context_length=min(context, model.config.max_context_length),
             arch=model.config.arch,
-            tokenizer_id=str(entry.path) if has_tokenizer else entry.name,
+            tokenizer_id=str(entry.path) if model.has_tokenizer_file else entry.name,
             end_of_text_ids=model.config.end_of_text_ids,
         )
 
@@ -138,9 +141,11 @@ class Engine:
             model = self._models[self._catalog.find(name).path]
         except (LookupError, ValueError) as error:
             raise RequestFailure(str(error.args[0])) from None
+        if model.loaded:
+            return model
         with self._loading:
             try:
-                _ = model.transformer, model.generator
+                _ = model.generator
             except (OSError, ValueError) as error:
                 raise RequestFailure(f"base_model {name!r}: its weights cannot be read: {error}") from None
         return model
@@ -160,8 +165,8 @@ class Engine:
             self._wake.notify()
 
     def _busy(self) -> list[Generator]:
-        loaded = [model for model in self._models.values() if "generator" in model.__dict__]
-        return [model.generator for model in loaded if model.generator.busy]
+        loaded = (model.generator for model in self._models.values() if model.loaded)
+        return [generator for generator in loaded if generator.busy]
 
     def _run(self) -> None:
         while True:

@@ -20,7 +20,7 @@ from reference_engine.cache import DecodeAttention, KeyValueCache, PrefillAttent
 from reference_engine.deltas import Delta, Group, ManyDeltas, NoDelta, OneDelta
 from reference_engine.lora import Adapter
 from reference_engine.model import Mixer, Transformer
-from reference_engine.passes import chunks
+from reference_engine.passes import chunks, logprobs_of
 from reference_engine.prefixes import PrefixStore
 from reference_engine.sampling import draw, topk_of
 from reference_engine.sequences import Ask, Running
@@ -52,7 +52,6 @@ class Generator:
         )
         self._stack: tuple[tuple[Adapter, ...], torch.Tensor] | None = None
         self._lock = threading.Lock()
-        self.tokens_written = 0
 
     def submit(self, ask: Ask) -> None:
         """Take a request; its future ends with the answer."""
@@ -64,24 +63,12 @@ class Generator:
         """Whether anything waits or runs."""
         return bool(self._waiting or self._running)
 
-    def close(self) -> None:
-        """Cancel what is left."""
-        with self._lock:
-            asks = {id(ask): ask for queue in self._waiting.values() for ask in queue}
-            self._waiting.clear()
-        for running in self._running:
-            asks[id(running.ask)] = running.ask
-        self._running.clear()
-        for ask in asks.values():
-            ask.future.cancel()
-
     @torch.inference_mode()
     def round(self) -> None:
         """Admit, read prompts, write a token of each running sequence."""
         self._drop_cancelled()
         admitted = self._admit()
-        for adapter, group in groupby(admitted, key=lambda pair: id(pair[0].adapter)):
-            del adapter
+        for _, group in groupby(admitted, key=lambda pair: id(pair[0].adapter)):
             self._read_prompts(list(group))
         if self._running:
             self._decode()
@@ -94,7 +81,7 @@ class Generator:
         self._running.clear()
         self._batch = None
         for ask in asks.values():
-            _fail(ask, error)
+            ask.fail(error)
 
     # Admission
 
@@ -180,7 +167,7 @@ class Generator:
         except Exception as error:
             for ask, _ in admitted:
                 self._remove([one for one in self._running if one.ask is ask])
-                _fail(ask, error)
+                ask.fail(error)
 
     def _resume(self, ask: Ask, count: int, hit: int, stored: Stored) -> None:
         """Read what is new in a prompt."""
@@ -190,7 +177,7 @@ class Generator:
         self._cache.restore(slot, stored, hit)
         if ask.started == 0:
             ask.hits = hit
-        tokens = torch.from_numpy(ask.tokens[hit:]).to(model.device)
+        tokens = torch.tensor(ask.tokens[hit:], device=model.device)
         positions = torch.arange(hit, len(ask.tokens), device=model.device)
         places = self._cache.places(torch.full_like(positions, slot), positions)
         attention = ResumedAttention(self._cache, slot, hit, places, model.rows)
@@ -246,8 +233,8 @@ class Generator:
             return
         first = ask.scores.first_row
         for start, end in chunks(ask.scores.end_row - first, model.config.vocab_size):
-            scores, _ = model.logits(hidden[first + start : first + end], delta)
-            ask.scores.add(first + start, torch.log_softmax(scores, -1))
+            logprobs, _ = logprobs_of(model, hidden[first + start : first + end], delta)
+            ask.scores.add(first + start, logprobs)
 
     def _one(self, adapter: Adapter | None) -> tuple[Transformer, Delta]:
         """What runs one adapter, or none: the fast mode adds it to the weights, the last one is kept."""
@@ -258,10 +245,8 @@ class Generator:
                 views = adapter.views_as(self._model.dtype)
                 self._merged = (adapter, self._model.merged(views, adapter.layout.scale))
             return self._merged[1], NoDelta()
-        return self._model, self._beside(adapter)
-
-    def _beside(self, adapter: Adapter) -> Delta:
-        return OneDelta(adapter.views_as(self._model.dtype), adapter.layout.scale, self._model.rows)
+        views = adapter.views_as(self._model.dtype)
+        return self._model, OneDelta(views, adapter.layout.scale, self._model.rows)
 
     # Sequences
 
@@ -283,17 +268,17 @@ class Generator:
 
     def _decode(self) -> None:
         """Write one token of each running sequence."""
-        model, running = self._model, self._running
+        running = self._running
         count = len(running)
-        total = model.rows.padded(count)
+        total = self._model.rows.padded(count)
         fill = [0] * (total - count)
         where = [one.position for one in running]
         self._cache.reserve(total, max(where) + 1)
-        tokens = torch.tensor([one.tokens[-1] for one in running] + fill, device=model.device)
-        positions = torch.tensor(where + fill, device=model.device)
         if self._batch is None:
             self._batch = self._many(total)
         model, delta = self._batch
+        tokens = torch.tensor([one.tokens[-1] for one in running] + fill, device=model.device)
+        positions = torch.tensor(where + fill, device=model.device)
         attention = DecodeAttention(self._cache, positions, max(where) + 1, model.rows)
         hidden, _ = model.forward(tokens, positions, attention, delta)
         scores, _ = model.logits(hidden, delta)
@@ -308,14 +293,16 @@ class Generator:
             raw = torch.tensor([one.ask.raw for one in sequences], device=scores.device)
             logprobs = torch.where(raw, plain, logprobs)
         self._note_best(sequences, scores)
-        self.tokens_written += len(sequences)
         ended = []
         for one, token, logprob in zip(sequences, tokens.tolist(), logprobs.tolist(), strict=True):
-            if isnan(logprob):
+            try:
+                if isnan(logprob):
+                    raise _not_finite(one)
+                if one.push(token, logprob):
+                    ended.append(one)
+            except Exception as error:  # of its own stops or scores: the others go on
                 ended.append(one)
-                _fail(one.ask, _not_finite(one))
-            elif one.push(token, logprob):
-                ended.append(one)
+                one.ask.fail(error)
         self._remove(ended)
 
     def _note_best(self, sequences: Sequence[Running], scores: torch.Tensor) -> None:
@@ -374,8 +361,3 @@ def _not_finite(one: Running) -> RequestFailure:
         f"sample {one.index}: expected finite scores for token {len(one.tokens) + 1}, got others; "
         "the adapter's numbers have run away: sample from an earlier checkpoint, train with a lower rate"
     )
-
-
-def _fail(ask: Ask, error: BaseException) -> None:
-    if not ask.future.done():
-        ask.future.set_exception(error)

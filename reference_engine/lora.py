@@ -19,7 +19,7 @@ from math import prod
 import torch
 
 from contract import LoraConfig
-from reference_engine.config import ModelConfig
+from reference_engine.config import Experts, ModelConfig
 
 __all__ = ["ALPHA", "Adapter", "AdapterLayout", "ExpertsPart", "LayerPart", "Matrix", "Part", "Views"]
 
@@ -142,8 +142,9 @@ class AdapterLayout:
                 outs = {"q_proj": queries, "k_proj": keys, "v_proj": keys}
                 yield from self._group(f"{layer}.self_attn", outs, hidden)
                 yield from self._group(f"{layer}.self_attn", {"o_proj": hidden}, queries)
-            if self.train_mlp and config.experts is not None and index in config.experts.layers:
-                yield from self._experts(f"{layer}.mlp.experts")
+            experts = config.experts_of(index)
+            if self.train_mlp and experts is not None:
+                yield from self._experts(f"{layer}.mlp.experts", experts)
             elif self.train_mlp:
                 inner = config.intermediate_size
                 yield from self._group(f"{layer}.mlp", {"gate_proj": inner, "up_proj": inner}, hidden)
@@ -158,9 +159,8 @@ class AdapterLayout:
         for name, out in outs.items():
             yield f"{where}.{name}.lora_B", (out, self.rank)
 
-    def _experts(self, where: str) -> Iterator[tuple[str, tuple[int, ...]]]:
-        experts, hidden = self.config.experts, self.config.hidden_size
-        assert experts is not None
+    def _experts(self, where: str, experts: Experts) -> Iterator[tuple[str, tuple[int, ...]]]:
+        hidden = self.config.hidden_size
         count, inner = experts.count, experts.intermediate_size
         for name in ("w1", "w3"):
             yield f"{where}.{name}.lora_A", (1, self.rank, hidden)
@@ -186,7 +186,7 @@ class AdapterLayout:
         for index in range(config.num_layers):
             qkv, out = (group(3), group(1)) if self.train_attn else (None, None)
             gate_up = down = experts = None
-            if self.train_mlp and config.experts is not None and index in config.experts.layers:
+            if self.train_mlp and config.experts_of(index) is not None:
                 experts = self._experts_part(stack, take(6))
             elif self.train_mlp:
                 gate_up, down = group(2), group(1)

@@ -102,9 +102,10 @@ class Layer:
         self.k_norm = tensors[f"{attn}.k_norm.weight"] if config.qk_norm else None
         mlp = f"{name}.mlp"
         self.experts: MixtureOfExperts | None = None
-        if config.experts is not None and index in config.experts.layers:
+        experts = config.experts_of(index)
+        if experts is not None:
             stacks = (tensors[f"{mlp}.experts.gate_up_proj"], tensors[f"{mlp}.experts.down_proj"])
-            self.experts = MixtureOfExperts(config.experts, tensors[f"{mlp}.gate.weight"], *stacks, rows)
+            self.experts = MixtureOfExperts(experts, tensors[f"{mlp}.gate.weight"], *stacks, rows)
         else:
             pair = [tensors[f"{mlp}.{p}_proj.weight"] for p in ("gate", "up")]
             self.gate_up = FrozenLinear(torch.cat(pair), None, rows)

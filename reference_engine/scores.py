@@ -19,9 +19,10 @@ from contract import (
     TopkLogprobs,
     check_sampling,
     first_scored,
+    ids_in_vocabulary,
     is_greedy,
 )
-from reference_engine.batching import Ints, ids_in_vocabulary
+from reference_engine.batching import Ints
 from reference_engine.blocks import BLOCK
 from reference_engine.ranking import likeliest, topk_of
 from reference_engine.sampling import Uniforms, pick

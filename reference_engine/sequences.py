@@ -1,7 +1,8 @@
 """What is asked of a sampler, and the sequences that come of it."""
 
 from collections.abc import Hashable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,8 +63,13 @@ class Ask:
             prompt_cache_hit_tokens=self.hits,
             **fields,
         )
-        if not self.future.cancelled():
+        with suppress(InvalidStateError):  # its client may take it back at any moment
             self.future.set_result(response)
+
+    def fail(self, error: BaseException) -> None:
+        """End the request with an error, unless it has ended or was taken back."""
+        with suppress(InvalidStateError):
+            self.future.set_exception(error)
 
 
 @dataclass(slots=True, eq=False)

@@ -42,8 +42,9 @@ def _layer_shapes(config: ModelConfig, layer: int) -> Iterator[tuple[str, Shape]
         yield "self_attn.k_norm.weight", (head,)
     yield "self_attn.o_proj.weight", (hidden, queries)
     yield "post_attention_layernorm.weight", (hidden,)
-    if config.experts is not None and layer in config.experts.layers:
-        count, inner = config.experts.count, config.experts.intermediate_size
+    experts = config.experts_of(layer)
+    if experts is not None:
+        count, inner = experts.count, experts.intermediate_size
         yield "mlp.gate.weight", (count, hidden)
         yield "mlp.experts.gate_up_proj", (count, 2 * inner, hidden)
         yield "mlp.experts.down_proj", (count, hidden, inner)

@@ -17,9 +17,6 @@ from reference_engine.passes import ForwardPass, backward, forward
 
 __all__ = ["Pass", "run_pass"]
 
-WHOLE_BATCH_LOSSES = ("stable_reinforce",)
-"""Losses whose slope at a token depends on other datums: all logprobs come before the first slope."""
-
 
 @dataclass(frozen=True, slots=True)
 class Pass:
@@ -62,16 +59,10 @@ def run_pass(
         loss = work.loss(logprobs)
         work.backward(parts[0], found, loss.slopes)
         return Pass(logprobs, loss.metrics, gradients)
-    known = None
-    if batch.loss_fn in WHOLE_BATCH_LOSSES:
-        for packed in parts:
-            work.keep(logprobs, packed, work.forward(packed, tape=False))
-        known = work.loss(logprobs).slopes
     for packed in parts:
         found = work.forward(packed, tape=True)
         work.keep(logprobs, packed, found)
-        slopes = work.part_slopes(packed, found) if known is None else known
-        work.backward(packed, found, slopes)
+        work.backward(packed, found, work.part_slopes(packed, logprobs))
     return Pass(logprobs, work.loss(logprobs).metrics, gradients)
 
 
@@ -103,31 +94,28 @@ class _Work:
 
     def keep(self, logprobs: torch.Tensor, packed: Packed, found: ForwardPass) -> None:
         """Put a part's logprobs into their places."""
-        logprobs[self._places(packed)] = found.logprobs
+        logprobs[self._places(packed.members)] = found.logprobs
 
-    def _places(self, packed: Packed) -> torch.Tensor:
-        """Where the part's cells lie among all, `[C]`."""
-        ranges = [torch.arange(self.ends[i] - self._sizes[i], self.ends[i]) for i in packed.members]
+    def _places(self, members: Sequence[int]) -> torch.Tensor:
+        """Where some examples' cells lie among all, `[C]`."""
+        ranges = [torch.arange(self.ends[i] - self._sizes[i], self.ends[i]) for i in members]
         return torch.cat(ranges).to(self._model.device)
 
     def loss(self, logprobs: torch.Tensor) -> BatchLoss:
         """The whole batch's loss."""
         return batch_loss(self._batch, logprobs.cpu(), custom=self._custom)
 
-    def part_slopes(self, packed: Packed, found: ForwardPass) -> torch.Tensor:
-        """The loss's slopes, where the part's datums alone decide them; in all places, `[C]`."""
+    def part_slopes(self, packed: Packed, logprobs: torch.Tensor) -> torch.Tensor:
+        """The loss's slopes by a part's cells, in all places, `[C]`: its datums alone decide them."""
         order = sorted(packed.members)
-        data = [self._batch.data[index] for index in order]
-        part = self._batch.model_copy(update={"data": data})
-        everywhere = torch.zeros(self.ends[-1], device=self._model.device)
-        self.keep(everywhere, packed, found)
-        ranges = [torch.arange(self.ends[i] - self._sizes[i], self.ends[i]) for i in order]
-        places = torch.cat(ranges).to(self._model.device)
-        slopes = batch_loss(part, everywhere[places].cpu(), custom=self._custom).slopes
+        part = self._batch.model_copy(update={"data": [self._batch.data[index] for index in order]})
+        places = self._places(order)
+        slopes = batch_loss(part, logprobs[places].cpu(), custom=self._custom).slopes
+        everywhere = torch.zeros_like(logprobs)
         everywhere[places] = slopes.to(self._model.device)
         return everywhere
 
     def backward(self, packed: Packed, found: ForwardPass, slopes: torch.Tensor) -> None:
         """Add the part's gradients; `slopes` `[C]` of all cells."""
         slopes = slopes.to(self._model.device)
-        backward(self._model, packed, found, slopes[self._places(packed)], self._delta)
+        backward(self._model, packed, found, slopes[self._places(packed.members)], self._delta)

@@ -16,6 +16,7 @@ from contract import (
     SampleRequest,
     SampleResponse,
     Unprocessable,
+    context_overflow,
     sampling_session_id_of,
 )
 from contract.versions import LEGACY_SESSION
@@ -127,9 +128,7 @@ def _check_context(service: Service, sampler: SamplerRecord, request: SampleRequ
     length, wanted = known_length(request.prompt), request.sampling_params.max_tokens or 0
     limit = service.base_model(sampler.base_model).max_context_length
     if length + wanted > limit:
-        raise BadRequest(
-            f"Prompt length plus max_tokens exceeds the model's context window: {length} + {wanted} > {limit}"
-        )
+        raise BadRequest(context_overflow(length, wanted, limit))
 
 
 def _addressed(call: Call, request: SampleRequest) -> tuple[str, Callable[[], SamplerRecord]]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from contract import BackendOptions
+from reference_engine.engine import Engine
 from tests.reference_engine.families import VARIANT
 
 
@@ -15,6 +17,14 @@ class Saved:
 
     model: Any
     folder: Path
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """One engine with the built-in model."""
+    engine = Engine(BackendOptions(threads=1))
+    yield engine
+    engine.close()
 
 
 @pytest.fixture(scope="session")

@@ -23,13 +23,6 @@ A, B = datum("The keeper lights the lamp."), datum("A ship comes home.")
 NO_STEP = AdamParams(learning_rate=0)
 
 
-@pytest.fixture(scope="module")
-def engine():
-    engine = Engine(BackendOptions(threads=1))
-    yield engine
-    engine.close()
-
-
 @pytest.fixture
 def backend(engine):
     backend = TorchBackend(engine, BackendOptions())

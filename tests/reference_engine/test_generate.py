@@ -1,20 +1,21 @@
 """Continuous batching: many requests at once, each as if it were alone."""
 
+import numpy as np
 import pytest
 
-from contract import BackendOptions, EncodedTextChunk, ModelInput, SampleRequest, SamplingParams
+from contract import (
+    BackendOptions,
+    EncodedTextChunk,
+    ModelInput,
+    SampledSequence,
+    SampleRequest,
+    SamplingParams,
+)
 from reference_engine.backend import TorchBackend
-from reference_engine.engine import Engine
 from reference_engine.generate import MOST_RUNNING
+from reference_engine.sequences import Ask
+from reference_engine.stops import StopRule
 from tests.reference_engine.requests import PICO, ask
-
-
-@pytest.fixture(scope="module")
-def engine():
-    """One engine with the built-in model."""
-    engine = Engine(BackendOptions(threads=1))
-    yield engine
-    engine.close()
 
 
 @pytest.fixture
@@ -142,3 +143,38 @@ def test_closing_cancels_what_is_left(engine):
     futures = [backend.sample(PICO, None, ask("A", n, max_tokens=4000, stop=[])) for n in range(3)]
     backend.close()
     assert all(future.cancelled() for future in futures)
+
+
+def asked(request):
+    """A request as the generator takes it."""
+    return Ask(request, np.array([84, 104]), None, "s", StopRule(frozenset()), 4, 0, raw=False, scores=None)
+
+
+def test_what_was_taken_back_takes_no_answer_and_no_error():
+    gone = asked(ask("Th"))
+    gone.future.cancel()
+    gone.done[0] = SampledSequence(stop_reason="length", tokens=[1], logprobs=[-1.0])
+    gone.answer()
+    gone.fail(ValueError("too late"))
+    assert gone.future.cancelled()
+
+
+class Broken(StopRule):
+    """A rule that cannot judge."""
+
+    def matcher(self):
+        return self
+
+    def push(self, token):
+        raise ValueError("no judgement")
+
+
+def test_a_request_that_cannot_go_on_ends_alone(engine):
+    base = engine.model(PICO)
+    broken, whole = asked(ask("Th", 1)), asked(ask("Th", 2))
+    broken.rule = Broken(frozenset())
+    for one in (broken, whole):
+        engine.submit(base, one)
+    with pytest.raises(ValueError, match="no judgement"):
+        broken.future.result(timeout=60)
+    assert len(whole.future.result(timeout=60).sequences[0].tokens) == 4
