@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Any
 
@@ -22,6 +22,7 @@ from contract import (
     BackendOptions,
     Deferred,
     Endpoint,
+    NotFound,
     Operation,
     PayloadTooLarge,
     UntypedAPIFuture,
@@ -30,13 +31,25 @@ from contract.versions import SdkVersion
 from fake_server.auth import check_credential
 from fake_server.bindings import Binding, Routes
 from fake_server.clock import Clock, SystemClock
+from fake_server.control_api import CONTROL, CONTROLS
+from fake_server.controls import Controls
 from fake_server.futures import ClientGone
 from fake_server.handlers import BINDINGS
 from fake_server.handlers.files import FILES, fetch_file
-from fake_server.service import Call, Exchange, Service, Submission
+from fake_server.service import Call, Service, Submission
 from fake_server.settings import Settings
 from fake_server.tenants import Tenants
-from fake_server.wire import Answer, Headers, Incoming, answer_of, error_answer, numbered, read
+from fake_server.traffic import Exchange, Serve
+from fake_server.wire import (
+    Answer,
+    Headers,
+    Incoming,
+    answer_of,
+    error_answer,
+    numbered,
+    read,
+    send_whole,
+)
 
 __all__ = ["create_app", "for_tenant"]
 
@@ -49,9 +62,11 @@ version_of = lru_cache(maxsize=256)(SdkVersion.parse)
 class Gateway:
     """The ASGI app below Starlette's."""
 
-    def __init__(self, tenants: Tenants, routes: Routes) -> None:
+    def __init__(self, tenants: Tenants, routes: Routes, controls: Routes | None) -> None:
         self._tenants = tenants
         self._routes = routes
+        self._controls = controls
+        """None where controls are off."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -64,7 +79,7 @@ class Gateway:
             answer = error_answer(error)
         except (ClientDisconnect, ClientGone):
             return
-        await _send(answer, send)
+        await (answer.sending or send_whole)(answer, scope, send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         if TENANT in scope:
@@ -77,8 +92,17 @@ class Gateway:
         call = _call(service, scope, prefix, headers, gone=receive)  # after the body only a disconnect comes
         if path.startswith(FILES):
             return await fetch_file(call, path, scope["query_string"].decode("latin-1"))
-        binding, path_values = self._routes.find(scope["method"], path)
-        return await _serve(call, binding, Incoming(headers, path_values, scope["query_string"], body))
+        control = path.startswith(CONTROL)
+        binding, path_values = self._routes_of(control).find(scope["method"], path)
+        incoming = Incoming(headers, path_values, scope["query_string"], body)
+        return await (_controlled if control else _watched)(call, binding, incoming)
+
+    def _routes_of(self, control: bool) -> Routes:
+        if not control:
+            return self._routes
+        if self._controls is None:
+            raise NotFound("controls are off on this server; start it with --control")
+        return self._controls
 
 
 class App(Starlette):
@@ -96,17 +120,47 @@ class App(Starlette):
             await super().__call__(scope, receive, send)
 
 
+async def _watched(call: Call, binding: Binding, incoming: Incoming) -> Answer:
+    """Serve one request before those who watch, through those who intercept."""
+    row, traffic = binding.row, call.service.traffic
+    exchange = traffic.begin(
+        row.name,
+        call.sdk_version,
+        _tries(incoming.headers.get("x-stainless-retry-count")),
+        call.idempotency_key,
+    )
+    call.exchange = exchange
+    serve: Serve = partial(_serve, call, binding, incoming)
+    for interceptor in reversed(traffic.interceptors):
+        serve = partial(interceptor, exchange, row, incoming, serve)
+    try:
+        answer = await serve()
+        exchange.status = answer.status
+        return answer
+    finally:
+        traffic.end(exchange)
+
+
+async def _controlled(call: Call, binding: Binding, incoming: Incoming) -> Answer:
+    """Serve a request of who controls the tenant: it is not watched, and needs no key."""
+    request = _read(call.service, binding.row, incoming, Exchange(0, 0.0, "", call.sdk_version))
+    value = binding.serve(call, request)
+    return answer_of(await value if binding.is_async else value)
+
+
+def _tries(header: str) -> int:
+    return int(header) if header.isdecimal() else 0
+
+
 async def _serve(call: Call, binding: Binding, incoming: Incoming) -> Answer:
-    """Check, read, handle and answer one request, and tell those who watch."""
-    service, row = call.service, binding.row
-    request: Any = None
-    unknown: list[str] = []
+    """Check, read, handle and answer one request."""
+    service, row, exchange = call.service, binding.row, call.exchange
     admitted = False
     try:
         with service.lock:
             check_credential(service, row, call.credential)
             admitted = True
-            request = _read(service, row, incoming, unknown)
+            exchange.request = request = _read(service, row, incoming, exchange)
             value = binding.serve(call, request)
             if isinstance(row, Deferred):
                 value = _promise(service, row, value, incoming)
@@ -123,16 +177,19 @@ async def _serve(call: Call, binding: Binding, incoming: Incoming) -> Answer:
         answer = error_answer(value)
     if admitted and isinstance(row, Deferred) and isinstance(value, ApiError):
         _use_up(service, incoming)
-    for observer in service.observers:
-        now = service.clock.now()
-        observer(Exchange(now, row.name, call.sdk_version, request, answer.status, value, tuple(unknown)))
+    if not isinstance(value, Answer):  # who makes the bytes himself says what they mean, too
+        exchange.answer = value
     return answer
 
 
-def _read(service: Service, row: Endpoint, incoming: Incoming, unknown: list[str]) -> Any:
+def _read(service: Service, row: Endpoint, incoming: Incoming, exchange: Exchange) -> Any:
     if not isinstance(row, Operation | Deferred):
         return None
-    return read(row, row.request, incoming, service.settings.max_body_bytes, unknown.extend)
+
+    def dropped(names: list[str]) -> None:
+        exchange.unknown_fields = tuple(names)
+
+    return read(row, row.request, incoming, service.settings.max_body_bytes, dropped)
 
 
 def _use_up(service: Service, incoming: Incoming) -> None:
@@ -202,23 +259,13 @@ def _call(
     )
 
 
-async def _send(answer: Answer, send: Send) -> None:
-    headers = [
-        (b"content-type", answer.media_type.encode("latin-1")),
-        (b"content-length", b"%d" % len(answer.body)),
-    ]
-    for name, value in (answer.headers or {}).items():
-        headers.append((name.encode("latin-1"), value.encode("latin-1")))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
-
-
 def create_app(
     open_backend: BackendFactory,
     settings: Settings | None = None,
     *,
     clocks: Callable[[], Clock] = SystemClock,
     options: BackendOptions | None = None,
+    control: bool = False,
 ) -> Starlette:
     """An app that serves every operation for every tenant; `app.state.tenants` holds them.
 
@@ -227,6 +274,7 @@ def create_app(
         settings: limits and times; the defaults where absent.
         clocks: called once for each tenant: its time; the machine's where absent.
         options: what a backend is opened with; its own base models where absent. The seed is the settings'.
+        control: whether each tenant has controls, in process and below `/-/`.
 
     Raises:
         LookupError, ValueError, OSError: for options that the backend cannot honour.
@@ -239,7 +287,9 @@ def create_app(
     def make(name: str, own: Settings | None = None, clock: Clock | None = None) -> Service:
         chosen = own or usual
         backend = open_backend(replace(given, seed=chosen.seed))
-        return Service(name, chosen, backend, clock or clocks())
+        service = Service(name, chosen, backend, clock or clocks())
+        service.controls = Controls(service) if control else None
+        return service
 
     tenants = Tenants(make)
     tenants.get()
@@ -249,7 +299,8 @@ def create_app(
         yield
         tenants.close()
 
-    app = App(Gateway(tenants, Routes(BINDINGS)), lifespan=lifespan)
+    controls = Routes(row.binding for row in CONTROLS) if control else None
+    app = App(Gateway(tenants, Routes(BINDINGS), controls), lifespan=lifespan)
     app.state.tenants = tenants
     return app
 

@@ -73,6 +73,9 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help="accept exactly these keys",
     )
+    serve.add_argument(
+        "--control", action="store_true", help="let anybody who reaches the server control it, below /-/"
+    )
     engine = serve.add_argument_group("of a backend that computes with a network")
     engine.add_argument(
         "--model",
@@ -153,7 +156,7 @@ def _serve(options: argparse.Namespace) -> int:
     except (LookupError, OSError, OverflowError) as error:
         return _complain(f"serve: {error}")
     try:
-        app = create_app(backend, settings, options=_backend_options(options))
+        app = create_app(backend, settings, options=_backend_options(options), control=options.control)
     except (LookupError, OSError, ValueError) as error:
         sock.close()
         return _complain(f"serve: {error}")

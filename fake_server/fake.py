@@ -6,6 +6,8 @@ from starlette.types import ASGIApp
 
 from fake_server.app import for_tenant
 from fake_server.clock import Clock
+from fake_server.controls import Controls
+from fake_server.journal import Journal
 from fake_server.running import LiveServer
 from fake_server.service import Service
 from fake_server.settings import Settings
@@ -62,6 +64,23 @@ class Fake:
     def service(self) -> Service:
         """The world itself; hold `service.lock` while you change it."""
         return self._tenants.get(self.name)
+
+    @property
+    def controls(self) -> Controls:
+        """All controls of this world.
+
+        Raises:
+            LookupError: if the server was started without.
+        """
+        controls = self.service.controls
+        if controls is None:
+            raise LookupError("controls are off on this server; make its app with control=True")
+        return controls
+
+    @property
+    def journal(self) -> Journal:
+        """What this world was asked, and what it answered."""
+        return self.controls.journal
 
     def env(self) -> dict[str, str]:
         """Environment variables for a client in another process."""

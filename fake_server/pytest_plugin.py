@@ -20,7 +20,7 @@ def tinker_fake_server() -> "Iterator[LiveServer]":
     from fake_server.app import create_app
     from fake_server.running import LiveServer, find_backend
 
-    with LiveServer(create_app(find_backend("scripted"))) as server:
+    with LiveServer(create_app(find_backend("scripted"), control=True)) as server:
         yield server
 
 

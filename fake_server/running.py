@@ -16,6 +16,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from contract import BackendFactory
+from fake_server.front import Front
 from fake_server.offers import find_offer
 from fake_server.tenants import Tenants
 
@@ -70,6 +71,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=Front,
                 log_config=None,
                 access_log=False,
                 lifespan="on",

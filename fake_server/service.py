@@ -8,7 +8,7 @@ from concurrent.futures import Future as Computation
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from contract import (
     AuditLogEntry,
@@ -36,10 +36,14 @@ from fake_server.lanes import Lanes
 from fake_server.settings import Settings
 from fake_server.store import CheckpointRecord, ModelRecord, SessionRecord, Store
 from fake_server.times import utc
+from fake_server.traffic import Exchange, Traffic
 from fake_server.usage import Usage
 from fake_server.wire import Answer, answer_of
 
-__all__ = ["Call", "Exchange", "Service", "Submission"]
+if TYPE_CHECKING:
+    from fake_server.controls import Controls
+
+__all__ = ["Call", "Service", "Submission"]
 
 log = logging.getLogger("tinkerproof")
 A = TypeVar("A", bound=FutureResult)
@@ -50,22 +54,6 @@ RESOLUTION_SECONDS = 1.0
 
 def _nothing(_result: object) -> None:
     pass
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A request and its answer, for those who watch."""
-
-    at: float
-    operation: str
-    sdk_version: SdkVersion
-    request: object
-    """The decoded request; None where it could not be decoded."""
-    status: int
-    answer: object
-    """The decoded answer, or the error that was answered."""
-    unknown_fields: tuple[str, ...] = ()
-    """Fields of the request that the contract does not know, and that were dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +104,9 @@ class Service:
         self.revoked_keys: set[str] = set()
         self.copies: dict[str, tuple[CopyWeightsRequest, str]] = {}
         """By idempotency key, the requests for copies and the paths that they were given."""
-        self.observers: list[Callable[[Exchange], None]] = []
+        self.traffic = Traffic(clock)
+        self.controls: Controls | None = None
+        """What a test author holds; None where controls are off."""
         self.executor: Executor = Worker("training") if backend.concurrent else Inline(self.lock)
         self.sampling_executor: Executor = Worker("sampling") if backend.concurrent else self.executor
 
@@ -341,6 +331,8 @@ class Call:
     credential: str = ""
     idempotency_key: str | None = None
     accept: str = ""
+    exchange: Exchange = field(default_factory=lambda: Exchange(0, 0.0, "", SdkVersion.parse("")))
+    """This request among the tenant's others."""
     gone: Callable[[], Awaitable[object]] = field(default_factory=lambda: asyncio.Event().wait)
     """Returns once the client has left; never, unless the app says."""
 

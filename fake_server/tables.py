@@ -1,8 +1,9 @@
 """Tables for people: every endpoint, as text or Markdown."""
 
 from contract import OPERATIONS, UNSERVED, Deferred, Endpoint, Unserved
+from fake_server.control_api import CONTROLS, Control
 
-__all__ = ["as_markdown", "as_text", "operation_rows"]
+__all__ = ["as_markdown", "as_text", "control_rows", "operation_rows"]
 
 Row = tuple[str, ...]
 HEAD: Row = ("operation", "method", "path", "request", "response", "deferred", "SDK", "served")
@@ -26,6 +27,17 @@ def _name(type_: object) -> str:
     if type_ is type(None):
         return "nothing"
     return getattr(type_, "__name__", "any outcome")
+
+
+def control_rows() -> list[Row]:
+    """A row for each control, with its three faces."""
+    head: Row = ("control", "on the fixture", "over HTTP", "command")
+    return [head, *((c.binding.row.summary, f"`{c.python}`", _url(c), c.command) for c in CONTROLS)]
+
+
+def _url(control: Control) -> str:
+    row = control.binding.row
+    return f"`{row.method} {row.route}`"
 
 
 def as_text(rows: list[Row]) -> str:

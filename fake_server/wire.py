@@ -2,13 +2,14 @@
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 from google.protobuf.message import DecodeError
 from pydantic_core import from_json, to_json
+from starlette.types import Scope, Send
 
 from contract import (
     ApiError,
@@ -28,12 +29,14 @@ __all__ = [
     "Answer",
     "Headers",
     "Incoming",
+    "Sending",
     "UnknownFieldWarning",
     "answer_of",
     "error_answer",
     "numbered",
     "read",
     "result_media_type",
+    "send_whole",
 ]
 
 JSON_SHARE = 4
@@ -78,6 +81,12 @@ class Answer:
     body: bytes
     media_type: str = JSON
     headers: Mapping[str, str] | None = None
+    sending: "Sending | None" = None
+    """How it is sent; as a whole and at once where absent."""
+
+
+Sending = Callable[[Answer, Scope, Send], Awaitable[None]]
+"""Sends an answer, or less, or more. Its scope may hold the connection: see `fake_server.front`."""
 
 
 def read(
@@ -177,3 +186,15 @@ def answer_of(value: object) -> Answer:
 def error_answer(error: ApiError) -> Answer:
     """The answer that carries an error; its body is never empty, since clients retry an empty 400."""
     return Answer(error.status, json.dumps({"detail": error.detail}).encode(), headers=error.headers)
+
+
+async def send_whole(answer: Answer, _scope: Scope, send: Send) -> None:
+    """Send an answer as it is."""
+    headers = [
+        (b"content-type", answer.media_type.encode("latin-1")),
+        (b"content-length", b"%d" % len(answer.body)),
+    ]
+    for name, value in (answer.headers or {}).items():
+        headers.append((name.encode("latin-1"), value.encode("latin-1")))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -2,17 +2,20 @@
 
 from pathlib import Path
 
-from fake_server.tables import as_markdown, operation_rows
+from fake_server.tables import as_markdown, control_rows, operation_rows
 
 README = Path(__file__).parent.parent / "README.md"
-START, END = "<!-- operations -->", "<!-- /operations -->"
+TABLES = {"operations": operation_rows, "controls": control_rows}
 
 
 def written(text: str) -> str:
-    """`text` with the table between its two marks renewed."""
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
-    return f"{before}{START}\n{as_markdown(operation_rows())}\n{END}{after}"
+    """`text` with each table between its two marks renewed."""
+    for name, rows in TABLES.items():
+        start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, _, rest = text.partition(start)
+        _, _, after = rest.partition(end)
+        text = f"{before}{start}\n{as_markdown(rows())}\n{end}{after}"
+    return text
 
 
 if __name__ == "__main__":

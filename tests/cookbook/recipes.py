@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fake_server.fake import Fake
-from fake_server.service import Exchange
+from fake_server.traffic import Exchange
 from tests.sdk.environments import TORCH, environment, plain_environment
 
 COOKBOOK = "tinker-cookbook==0.6.1"
@@ -86,7 +86,7 @@ class Recipes:
             "TINKER_COOKBOOK_RUNS_DIR": str(folder),
             "TOKENIZERS_PARALLELISM": "false",
         }
-        fake.service.observers.append(self._count)
+        fake.service.traffic.observers.append(self._count)
 
     def _count(self, exchange: Exchange) -> None:
         if exchange.status == 200:

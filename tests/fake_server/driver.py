@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message
 
 from fake_server.app import create_app
 from fake_server.clock import VirtualClock
+from fake_server.controls import Controls
 from fake_server.scripted import open_scripted
 from fake_server.service import Service
 from fake_server.settings import Settings
@@ -82,15 +83,25 @@ class Driver:
     """Talks to an app of its own."""
 
     def __init__(
-        self, settings: Settings | None = None, prefix: str = "", app: ASGIApp | None = None
+        self,
+        settings: Settings | None = None,
+        prefix: str = "",
+        app: ASGIApp | None = None,
+        *,
+        control: bool = False,
     ) -> None:
-        self.app = app or create_app(open_scripted, settings, clocks=VirtualClock)
+        self.app = app or create_app(open_scripted, settings, clocks=VirtualClock, control=control)
         self.prefix = prefix
         self.headers = dict(KEY)
 
     @property
     def clock(self) -> VirtualClock:
         return cast("VirtualClock", self.service.clock)
+
+    @property
+    def controls(self) -> Controls:
+        assert self.service.controls
+        return self.service.controls
 
     @property
     def service(self) -> Service:

@@ -200,7 +200,7 @@ def test_a_tenant_of_a_bad_name_is_refused(driver):
 
 def test_an_unknown_field_is_dropped_warned_about_and_reported(driver):
     seen = []
-    driver.service.observers.append(seen.append)
+    driver.service.traffic.observers.append(seen.append)
 
     with pytest.warns(
         UnknownFieldWarning, match="create_session: expected the fields of the contract, got shiny"

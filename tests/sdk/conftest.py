@@ -122,5 +122,5 @@ def admin(tinker_fake: Fake) -> Iterator[tinker.AdminClient]:
 def seen(tinker_fake: Fake) -> list[Any]:
     """What the server sees of this test, exchange by exchange."""
     exchanges: list[Any] = []
-    tinker_fake.service.observers.append(exchanges.append)
+    tinker_fake.service.traffic.observers.append(exchanges.append)
     return exchanges

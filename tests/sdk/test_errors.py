@@ -116,7 +116,7 @@ def test_a_pending_poll_is_repeated_until_the_result_is_there(serve: Serve):
     service = fake.service_client()
     training = service.create_lora_training_client(PICO, rank=4).result()
     fake.service.futures.delivery = lambda future: bool(held.append(future))
-    fake.service.observers.append(
+    fake.service.traffic.observers.append(
         lambda exchange: polls.append(exchange.status) if exchange.operation == "retrieve_future" else None
     )
     step = training.optim_step(STEP)

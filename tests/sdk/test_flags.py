@@ -21,7 +21,7 @@ Serve = Callable[..., Fake]
 
 def watch(fake: Fake) -> list[Any]:
     exchanges: list[Any] = []
-    fake.service.observers.append(exchanges.append)
+    fake.service.traffic.observers.append(exchanges.append)
     return exchanges
 
 

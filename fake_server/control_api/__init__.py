@@ -1,0 +1,9 @@
+"""The controls over HTTP: one table of all controls, each with its three faces."""
+
+from fake_server.control_api.clock import CLOCK
+from fake_server.control_api.control import CONTROL, Control
+from fake_server.control_api.journal import JOURNAL
+
+__all__ = ["CONTROL", "CONTROLS", "Control"]
+
+CONTROLS: tuple[Control, ...] = (*CLOCK, *JOURNAL)
