@@ -9,9 +9,10 @@ from safetensors.torch import load_file
 
 from reference_engine.peft_files import peft_files
 from reference_engine.tensor_files import read_tensors
+from tests.cookbook.recipes import python
 from tests.reference_engine.adapters import adapter_logits, loaded, weights_on, without_adapter
 from tests.reference_engine.families import VARIANT, Variant
-from tests.sdk.environments import TORCH, environment, run_script
+from tests.sdk.environments import run_script
 
 pytestmark = pytest.mark.slow
 
@@ -33,15 +34,8 @@ CASES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def python():
-    """The cookbook needs a release of tml-renderers that the index does not have; its weight tools do not."""
-    needed = [TORCH, "transformers>=5.5.4", "tinker==0.38.0", "pyrage>=1.4"]
-    return environment("cookbook-weights-0.6.1", needed, bare=("tinker-cookbook==0.6.1",))
-
-
 @pytest.fixture
-def tools(python, tmp_path):
+def tools(tmp_path):
     """What the cookbook makes of an adapter on a model of a variant, and what the engine says."""
 
     def run(variant, **parts):
@@ -53,7 +47,7 @@ def tools(python, tmp_path):
             (tmp_path / "adapter" / name).write_bytes(content)
         (tmp_path / "out").mkdir()
         arguments = [str(tmp_path / "model"), str(tmp_path / "adapter"), str(tmp_path / "out")]
-        told = run_script(python, SCRIPT, {"HF_HUB_OFFLINE": "1"}, *arguments, json.dumps(TOKENS.tolist()))
+        told = run_script(python(), SCRIPT, {"HF_HUB_OFFLINE": "1"}, *arguments, json.dumps(TOKENS.tolist()))
         return model, weights, told
 
     return run
