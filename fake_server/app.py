@@ -33,13 +33,12 @@ from fake_server.bindings import Binding, Routes
 from fake_server.clock import Clock, SystemClock
 from fake_server.control_api import CONTROL, CONTROLS
 from fake_server.controls import Controls
-from fake_server.futures import ClientGone
 from fake_server.handlers import BINDINGS
 from fake_server.handlers.files import FILES, fetch_file
 from fake_server.service import Call, Service, Submission
 from fake_server.settings import Settings
 from fake_server.tenants import Tenants
-from fake_server.traffic import Exchange, Serve
+from fake_server.traffic import ClientGone, Exchange, Serve
 from fake_server.wire import (
     Answer,
     Headers,
@@ -89,13 +88,15 @@ class Gateway:
         service = self._tenants.get(name)
         headers = Headers(scope["headers"])
         body = await _body(receive, service.settings.max_body_bytes)
-        call = _call(service, scope, prefix, headers, gone=receive)  # after the body only a disconnect comes
+        call = _call(service, scope, prefix, headers)
         if path.startswith(FILES):
             return await fetch_file(call, path, scope["query_string"].decode("latin-1"))
         control = path.startswith(CONTROL)
         binding, path_values = self._routes_of(control).find(scope["method"], path)
         incoming = Incoming(headers, path_values, scope["query_string"], body)
-        return await (_controlled if control else _watched)(call, binding, incoming)
+        if control:
+            return await _controlled(call, binding, incoming)
+        return await _watched(call, binding, incoming, receive)
 
     def _routes_of(self, control: bool) -> Routes:
         if not control:
@@ -120,7 +121,9 @@ class App(Starlette):
             await super().__call__(scope, receive, send)
 
 
-async def _watched(call: Call, binding: Binding, incoming: Incoming) -> Answer:
+async def _watched(
+    call: Call, binding: Binding, incoming: Incoming, gone: Callable[[], Awaitable[object]]
+) -> Answer:
     """Serve one request before those who watch, through those who intercept."""
     row, traffic = binding.row, call.service.traffic
     exchange = traffic.begin(
@@ -129,6 +132,7 @@ async def _watched(call: Call, binding: Binding, incoming: Incoming) -> Answer:
         _tries(incoming.headers.get("x-stainless-retry-count")),
         call.idempotency_key,
     )
+    exchange.gone = gone  # after the body only a disconnect comes
     call.exchange = exchange
     serve: Serve = partial(_serve, call, binding, incoming)
     for interceptor in reversed(traffic.interceptors):
@@ -245,7 +249,6 @@ def _call(
     scope: Scope,
     prefix: str,
     headers: Headers,
-    gone: Callable[[], Awaitable[object]],
 ) -> Call:
     host = headers.get("host", "localhost")
     return Call(
@@ -255,7 +258,6 @@ def _call(
         credential=headers.get("x-api-key"),
         idempotency_key=headers.get("x-idempotency-key") or None,
         accept=headers.get("accept"),
-        gone=gone,
     )
 
 

@@ -4,10 +4,9 @@ Two questions stay apart: when an outcome is computed (`resolve`) and when it sh
 `Delivery` decides whether a computed outcome shows at once; one that does not is held until `release`.
 """
 
-import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from concurrent.futures import Future as Computation
 from contextlib import AbstractContextManager
@@ -28,7 +27,7 @@ from contract import (
 from contract.codec import encode
 from fake_server.clock import Clock
 
-__all__ = ["ClientGone", "Delivery", "Future", "FutureStore", "Job", "at_once"]
+__all__ = ["Delivery", "Future", "FutureStore", "Job", "at_once"]
 
 CLONE_BLOCK = 1_000_000_000
 """Numbers per client of a sampling session. Source: sdk 0.38.0 lib/public_interfaces/sampling_client.py."""
@@ -38,10 +37,6 @@ REMEMBERED_IDS = 100_000
 log = logging.getLogger("tinkerproof")
 Outcome = FutureResult | RequestFailedResponse
 CANCELLED = RequestFailedResponse(error="cancelled by the client", category=RequestErrorCategory.User)
-
-
-class ClientGone(Exception):
-    """The client of a poll has left; nobody reads an answer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -124,12 +119,10 @@ class FutureStore:
         lock: AbstractContextManager[object],
         delivery: Delivery = at_once,
     ) -> None:
-        self._clock = clock
+        self.clock = clock
         self._lock = lock
         self._ttl_seconds = ttl_seconds
         self.delivery = delivery
-        self.ended = False
-        """Whether polls are answered at once, since the server stops."""
         self._futures: dict[str, Future] = {}
         self._released: OrderedDict[str, Future] = OrderedDict()
         """Those that show, first released first."""
@@ -248,7 +241,7 @@ class FutureStore:
 
     def _release(self, future: Future) -> None:
         future.released = True
-        future.released_at = self._clock.now()
+        future.released_at = self.clock.now()
         if future.request_id in self._futures:
             self._released[future.request_id] = future
         if future.seq_id is not None and future.operation == "asample":
@@ -275,7 +268,7 @@ class FutureStore:
         del self._futures[future.request_id]
 
     def _expire(self) -> None:
-        oldest = self._clock.now() - self._ttl_seconds
+        oldest = self.clock.now() - self._ttl_seconds
         while self._released:
             request_id, future = next(iter(self._released.items()))
             if future.released_at > oldest:
@@ -291,51 +284,6 @@ class FutureStore:
         self._dropped[request_id] = None
         if len(self._dropped) > REMEMBERED_IDS:
             self._dropped.popitem(last=False)
-
-    def end_polls(self) -> None:
-        """Wake who waits, and let nobody wait from now on."""
-        with self._lock:
-            self.ended = True
-            for future in self._futures.values():
-                _wake(future.waiters)
-            for completions in self._completions.values():
-                _wake(completions.waiters)
-
-    async def wait(
-        self,
-        waiters: list[Callable[[], None]],
-        until: float,
-        ready: Callable[[], object],
-        gone: Callable[[], Awaitable[object]],
-    ) -> None:
-        """Wait until `waiters` are woken or the clock shows `until`; not at all if it is `ready` by now.
-
-        Nor where polls are over.
-
-        Raises:
-            ClientGone: if `gone` returned while it waited.
-        """
-        loop = asyncio.get_running_loop()
-        woken = asyncio.Event()
-
-        def wake() -> None:
-            loop.call_soon_threadsafe(woken.set)
-
-        waiters.append(wake)
-        if ready() or self.ended:  # another thread may have come between the caller's look and the line above
-            waiters.remove(wake)
-            return
-        cancel = self._clock.call_at(until, wake)
-        watcher = asyncio.ensure_future(gone())
-        watcher.add_done_callback(lambda _: woken.set())
-        try:
-            await woken.wait()
-            if watcher.done():
-                raise ClientGone
-        finally:
-            watcher.cancel()
-            cancel()
-            waiters.remove(wake)
 
 
 def _bug(future: Future) -> RequestFailedResponse:

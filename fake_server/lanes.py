@@ -30,7 +30,7 @@ class Lanes:
     def __init__(
         self, clock: Clock, futures: FutureStore, run: Callable[[Job], None], gap_timeout_seconds: float
     ) -> None:
-        self._clock = clock
+        self.clock = clock
         self._futures = futures
         self._run = run
         self._gap_timeout_seconds = gap_timeout_seconds
@@ -55,7 +55,7 @@ class Lanes:
         if lane.sequencer.missing is None:
             lane.stalled_at = None
         elif lane.stalled_at is None or ready:
-            lane.stalled_at = self._clock.now()
+            lane.stalled_at = self.clock.now()
         for item in ready:
             self._run(item)
 
@@ -69,7 +69,7 @@ class Lanes:
     def tick(self, owner: str) -> None:
         """Give up on a missing number whose time is over."""
         deadline = self.deadline(owner)
-        if deadline is None or self._clock.now() < deadline:
+        if deadline is None or self.clock.now() < deadline:
             return
         missing = self._lane(owner).sequencer.missing
         self.fail(

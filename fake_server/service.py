@@ -1,9 +1,8 @@
 """`Service`: one tenant's world. State, clock, ids, futures and backend; nothing of HTTP."""
 
-import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import Future as Computation
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -308,7 +307,7 @@ class Service:
 
     def close(self) -> None:
         """Answer who waits, and stop computing."""
-        self.futures.end_polls()
+        self.traffic.end_waits()
         self.executor.close()
         self.sampling_executor.close()
         self.backend.close()
@@ -333,8 +332,6 @@ class Call:
     accept: str = ""
     exchange: Exchange = field(default_factory=lambda: Exchange(0, 0.0, "", SdkVersion.parse("")))
     """This request among the tenant's others."""
-    gone: Callable[[], Awaitable[object]] = field(default_factory=lambda: asyncio.Event().wait)
-    """Returns once the client has left; never, unless the app says."""
 
     @property
     def now(self) -> datetime:

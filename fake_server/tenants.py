@@ -79,7 +79,7 @@ class Tenants:
     def end_polls(self) -> None:
         """Answer every poll that waits, and those that come."""
         for service in self:
-            service.futures.end_polls()
+            service.traffic.end_waits()
 
     def split(self, path: str) -> tuple[str, str, str]:
         """Tenant, prefix and the rest of a URL path."""

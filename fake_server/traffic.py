@@ -1,15 +1,27 @@
 """`Traffic`: the requests of one tenant as they come and go. Whoever watches a tenant watches here."""
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
+from math import inf
 
 from contract import Endpoint
 from contract.versions import SdkVersion
 from fake_server.clock import Clock
 from fake_server.wire import Answer, Incoming
 
-__all__ = ["Exchange", "Interceptor", "Serve", "Traffic"]
+__all__ = ["ClientGone", "Exchange", "Interceptor", "Serve", "Traffic", "Wait"]
+
+
+class ClientGone(Exception):
+    """The client of a request that waited has left; nobody reads an answer."""
+
+
+def _stays() -> Awaitable[object]:
+    return asyncio.Event().wait()
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +50,8 @@ class Exchange:
     """The decoded answer, or the error that was answered. Of a poll: the outcome of the future."""
     faults: list[str] = field(default_factory=list)
     """What was done to it on purpose, in order."""
+    gone: Callable[[], Awaitable[object]] = _stays
+    """Returns once the client has left; never, unless the app says."""
 
 
 Serve = Callable[[], Awaitable[Answer]]
@@ -46,11 +60,37 @@ Interceptor = Callable[["Exchange", Endpoint, Incoming, Serve], Awaitable[Answer
 """Stands before the service: may wait, answer in its place, call it, and change its answer."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Wait:
+    """One request that waits."""
+
+    exchange: Exchange
+    since: float
+    until: float
+    """The time on the clock; infinite where nothing but a wake ends it."""
+    idle: bool
+    """Whether its end by the clock is no event: a poll that is answered with nothing."""
+    loop: asyncio.AbstractEventLoop
+    """Where it goes on."""
+    woken: asyncio.Event
+
+
+def _nobody() -> None:
+    pass
+
+
 class Traffic:
-    """All exchanges of a tenant that are open, and those who hear of them."""
+    """All exchanges of a tenant that are open, those that wait, and those who hear of them."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
+        self.ended = False
+        """Whether nobody waits any more, since the server stops."""
+        self.on_rest: Callable[[], None] = _nobody
+        """Called when a request begins to wait or ends: perhaps nothing moves now but the clock."""
+        self._waits: dict[int, Wait] = {}
+        self._lock = threading.Lock()
+        """Held while a wait ends, which the clock, a release and its own loop may do at once."""
         self._numbers = count(1)
         self._open: dict[int, Exchange] = {}
         self.observers: list[Callable[[Exchange], None]] = []
@@ -67,17 +107,96 @@ class Traffic:
     ) -> Exchange:
         """A request has come."""
         number = next(self._numbers)
-        exchange = Exchange(number, self._clock.now(), operation, sdk_version, retry_count, idempotency_key)
+        exchange = Exchange(number, self.clock.now(), operation, sdk_version, retry_count, idempotency_key)
         self._open[number] = exchange
         return exchange
 
     def end(self, exchange: Exchange) -> None:
         """Its answer is made, or its client has left."""
         del self._open[exchange.number]
-        exchange.answered_at = self._clock.now()
+        exchange.answered_at = self.clock.now()
         for observer in self.observers:
             observer(exchange)
+        self.on_rest()
 
     def __iter__(self) -> Iterator[Exchange]:
         """Those that are open, oldest first."""
         return iter(list(self._open.values()))
+
+    @property
+    def waits(self) -> list[Wait]:
+        """Those that wait and were not woken, oldest first."""
+        return list(self._waits.values())
+
+    async def park(self, exchange: Exchange, until: float = inf) -> None:
+        """Let a request wait until the clock shows `until`; for ever where absent.
+
+        Ends early where the server stops.
+
+        Raises:
+            ClientGone: if its client left.
+        """
+        while self.clock.now() < until and not self.ended:
+            await self.wait(exchange, until, [], lambda: False)
+
+    async def wait(
+        self,
+        exchange: Exchange,
+        until: float,
+        waiters: list[Callable[[], None]],
+        ready: Callable[[], object],
+        *,
+        idle: bool = False,
+    ) -> None:
+        """Wait until `waiters` are woken or the clock shows `until`; not at all if it is `ready` by now.
+
+        May end early: who needs more than that waits again.
+
+        Raises:
+            ClientGone: if its client left.
+        """
+        wait = Wait(exchange, self.clock.now(), until, idle, asyncio.get_running_loop(), asyncio.Event())
+        wake = partial(self._wake, wait)
+        self._waits[exchange.number] = wait
+        exchange.parked_until = until
+        waiters.append(wake)
+        try:
+            if not ready() and not self.ended:  # another thread may have come since the caller looked
+                await self._sleep(wait, wake)
+        finally:
+            waiters.remove(wake)
+            self._forget(wait)
+
+    async def _sleep(self, wait: Wait, wake: Callable[[], None]) -> None:
+        cancel = self.clock.call_at(wait.until, wake) if wait.until < inf else _nobody
+        watcher = asyncio.ensure_future(wait.exchange.gone())
+        watcher.add_done_callback(lambda _: wake())
+        try:
+            self.on_rest()
+            await wait.woken.wait()
+            if watcher.done():
+                raise ClientGone
+        finally:
+            watcher.cancel()
+            cancel()
+
+    def _wake(self, wait: Wait) -> None:
+        self._forget(wait)  # at once: from now on it moves, and nobody may take it for one that waits
+        if not wait.loop.is_closed():
+            wait.loop.call_soon_threadsafe(wait.woken.set)
+
+    def _forget(self, wait: Wait) -> None:
+        with self._lock:
+            if self._waits.get(wait.exchange.number) is wait:
+                del self._waits[wait.exchange.number]
+                wait.exchange.parked_until = None
+
+    def end_waits(self) -> None:
+        """Wake who waits, and let nobody wait from now on."""
+        self.ended = True
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """Let all that wait look again."""
+        for wait in self.waits:
+            self._wake(wait)

@@ -28,7 +28,7 @@ async def retrieve_future(
     service = call.service
     end = service.clock.now() + service.settings.long_poll_seconds
     while not (future := _find(service, request.request_id)).released:
-        if service.clock.now() >= end or service.futures.ended:
+        if service.clock.now() >= end or service.traffic.ended:
             return TryAgainResponse(
                 request_id=future.request_id,
                 queue_state=future.queue_state,
@@ -36,7 +36,8 @@ async def retrieve_future(
             )
         stalled = service.lanes.deadline(future.owner)
         until = end if stalled is None else min(end, stalled)
-        await service.futures.wait(future.waiters, until, partial(_shows, future), call.gone)
+        shows = partial(_shows, future)
+        await service.traffic.wait(call.exchange, until, future.waiters, shows, idle=until == end)
     return _outcome(call, future, metadata_only=request.allow_metadata_only)
 
 
@@ -93,8 +94,10 @@ async def retrieve_futures(call: Call, request: FuturesRetrieveRequest) -> Futur
     if request.timeout is not None:
         patience = min(patience, _checked(request.timeout))
     end = service.clock.now() + patience
-    while not completions.events and service.clock.now() < end and not service.futures.ended:
-        await service.futures.wait(completions.waiters, end, lambda: completions.events, call.gone)
+    while not completions.events and service.clock.now() < end and not service.traffic.ended:
+        await service.traffic.wait(
+            call.exchange, end, completions.waiters, lambda: completions.events, idle=True
+        )
     with service.lock:
         events = list(completions.events.items())
     cursor = events[-1][0] if events else max(completions.cursor, request.prev_cursor)

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from contract import EmptyRequest, RequestErrorCategory, RequestFailedResponse
+from contract.versions import SdkVersion
 from fake_server.futures import REMEMBERED_IDS
 from fake_server.service import Submission
 from fake_server.settings import Settings
@@ -265,7 +266,8 @@ def test_a_sample_that_expired_is_forgotten_by_its_samplers_completions(driver):
 
 def test_what_is_ready_is_not_waited_for(driver):
     waiters = []
-    asyncio.run(driver.service.futures.wait(waiters, 0.0, lambda: True, asyncio.Event().wait))
+    traffic = driver.service.traffic
+    asyncio.run(traffic.wait(traffic.begin("healthz", SdkVersion(0, 38, 0)), 0.0, waiters, lambda: True))
 
     assert waiters == []
 

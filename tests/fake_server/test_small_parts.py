@@ -170,7 +170,7 @@ def test_a_tenant_that_is_added_takes_the_place_of_one_of_its_name():
     second = tenants.add("a")
 
     assert tenants.get("a") is second is not first
-    assert first.futures.ended
+    assert first.traffic.ended
 
 
 def test_a_tenant_may_have_settings_and_a_clock_of_its_own():
