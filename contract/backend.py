@@ -157,6 +157,9 @@ class BackendOptions:
     """`exact`: the same bits whatever runs beside; `fast`: within a tolerance; `auto`: as it likes."""
     threads: int | None = None
     """How many threads compute, 1 or more; None lets the backend choose."""
+    memory_bytes: int | None = None
+    """For models in training and saved weights, 1 or more: what is more goes to disk; None lets the backend
+    choose."""
     raw_logprobs: bool = False
     """Whether sampled logprobs are those at temperature 1, whatever the temperature."""
     strict_losses: bool = False

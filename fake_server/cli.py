@@ -93,6 +93,9 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     )
     engine.add_argument("--threads", type=_count, metavar="N", help="threads that compute")
     engine.add_argument(
+        "--memory", type=_count, metavar="MB", help="for adapters; more of them wait on disk (half of all)"
+    )
+    engine.add_argument(
         "--raw-logprobs", action="store_true", help="report sampled logprobs at temperature 1"
     )
     serve.add_argument(
@@ -135,6 +138,7 @@ def _backend_options(options: argparse.Namespace) -> "BackendOptions":
         dtype=options.dtype,
         mode=options.mode,
         threads=options.threads,
+        memory_bytes=None if options.memory is None else options.memory << 20,
         raw_logprobs=options.raw_logprobs,
         strict_losses=options.strict_losses,
     )

@@ -11,6 +11,7 @@ HONOURED: dict[str, tuple[str, tuple[object, ...]]] = {
     "dtype": ("--dtype", ("float32",)),
     "mode": ("--mode", ("auto",)),
     "threads": ("--threads", (None,)),
+    "memory_bytes": ("--memory", (None,)),
     "raw_logprobs": ("--raw-logprobs", (False,)),
     "strict_losses": ("--strict-losses", (False,)),
 }

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from hashlib import blake2b
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakSet
 
 import torch
 
@@ -36,10 +36,12 @@ from reference_engine.engine import BaseModel, Engine
 from reference_engine.lora import Adapter, AdapterLayout
 from reference_engine.losses import check_batch
 from reference_engine.optimizer import Moments, adamw_step
+from reference_engine.saved_weights import SavedWeights
 from reference_engine.scores import PromptScores, check_request
 from reference_engine.sequences import Ask
-from reference_engine.shelf import TrainedModel
+from reference_engine.shelf import Place
 from reference_engine.stops import StopRule
+from reference_engine.trained_model import TrainedModel
 from reference_engine.trainer import Pass, run_pass
 
 __all__ = ["TorchBackend", "open_torch"]
@@ -55,9 +57,9 @@ class TorchBackend:
         self._seed = options.seed
         self._strict = options.strict_losses
         self._raw = options.raw_logprobs
-        self._names: set[ModelID] = set()
+        self._models: dict[ModelID, Place[TrainedModel]] = {}
+        self._saved: WeakSet[Place[AdapterWeights]] = WeakSet()
         self._compiled: dict[int, tuple[CreateCustomLossRequest, CompiledLoss]] = {}
-        self._adapters: WeakValueDictionary[int, Adapter] = WeakValueDictionary()
         self._asked: WeakSet[Future[SampleResponse]] = WeakSet()
 
     def base_models(self) -> Sequence[BaseModelInfo]:
@@ -90,9 +92,8 @@ class TorchBackend:
 
     def unload_model(self, model_id: ModelID) -> None:
         """Forget a model."""
-        self._model(model_id)
-        self._names.remove(model_id)
-        self._engine.shelf.drop((id(self), model_id))
+        self._place(model_id).drop()
+        del self._models[model_id]
 
     def forward_backward(
         self,
@@ -147,16 +148,19 @@ class TorchBackend:
         return OptimStepResponse(metrics=metrics)
 
     def save_weights(self, model_id: ModelID, *, optimizer: bool) -> Weights:
-        """The model's weights as they are now, with its optimizer's state if asked; nothing is copied."""
+        """The model's weights as they are now, with its optimizer's state if asked; nothing is copied.
+
+        They stay in memory up to a limit, and beyond it on disk, until nobody refers to them any more.
+        """
         model = self._model(model_id)
-        return AdapterWeights(
+        weights = AdapterWeights(
             base_model=split_base_model(model.base_model)[0],
             base_hash=self._engine.model(model.base_model).content_hash,
-            layout=model.adapter.layout,
-            flat=model.adapter.flat,
+            adapter=model.adapter,
             moments=model.moments if optimizer else None,
             seed=model.seed,
         )
+        return self._save(weights)
 
     def load_weights(self, model_id: ModelID, weights: Weights, *, optimizer: bool) -> None:
         """Replace a model's weights, and with `optimizer` its optimizer's state, else start that afresh.
@@ -180,7 +184,7 @@ class TorchBackend:
         moments = given.moments if optimizer else None
         loaded = TrainedModel(
             model.base_model,
-            self._adapter(given),
+            given.adapter,
             moments or Moments.fresh(given.flat),
             given.seed,
         )
@@ -192,7 +196,12 @@ class TorchBackend:
         Raises:
             RequestFailure: naming the file that is missing or malformed, or an unknown base model.
         """
-        return read_weights(files, self._origin)
+        return self._save(read_weights(files, self._origin).on(self._engine.device))
+
+    def _save(self, weights: AdapterWeights) -> SavedWeights:
+        saved = SavedWeights.on(self._engine.shelf, weights)
+        self._saved.add(saved.place)
+        return saved
 
     def _origin(self, base_model: str) -> Origin:
         base = self._engine.model(base_model)
@@ -212,7 +221,7 @@ class TorchBackend:
         if weights is not None:
             given = self._own(weights)
             _check_fits(given, base)
-            adapter = self._adapter(given)
+            adapter = given.adapter
         tokens = token_ids(request.prompt, base.config, "prompt")
         max_tokens = check_request(request, tokens, info)
         params = request.sampling_params
@@ -239,36 +248,34 @@ class TorchBackend:
         return derived_seed(self._seed, f"{request.sampling_session_id}:{request.seq_id}")
 
     def close(self) -> None:
-        """Cancel the tenant's samples."""
+        """Cancel the tenant's samples, and forget its models and saved weights."""
         for future in list(self._asked):
             future.cancel()
         self._engine.wake()
-        for model_id in list(self._names):
-            self._engine.shelf.drop((id(self), model_id))
-        self._names.clear()
+        for model in self._models.values():
+            model.drop()
+        self._models.clear()
+        for saved in list(self._saved):
+            saved.drop()
+
+    def _place(self, model_id: ModelID) -> Place[TrainedModel]:
+        if model_id not in self._models:
+            raise RequestFailure(f"no model {model_id!r}; create it first")
+        return self._models[model_id]
 
     def _model(self, model_id: ModelID) -> TrainedModel:
-        model = self._engine.shelf.get((id(self), model_id))
-        if model is None:
-            raise RequestFailure(f"no model {model_id!r}; create it first")
-        return model
+        return self._place(model_id).get()
 
     def _keep(self, model_id: ModelID, model: TrainedModel) -> None:
-        self._engine.shelf.put((id(self), model_id), model)
-        self._names.add(model_id)
+        if model_id in self._models:
+            self._models[model_id].put(model)
+        else:
+            self._models[model_id] = self._engine.shelf.place(model)
 
     def _own(self, weights: Weights) -> AdapterWeights:
-        if isinstance(weights, AdapterWeights):
-            return weights
-        return read_weights(weights.files(), self._origin)
-
-    def _adapter(self, weights: AdapterWeights) -> Adapter:
-        """The adapter of some weights: the same one each time, with all that was made for it."""
-        found = self._adapters.get(id(weights.flat))
-        if found is None or found.flat is not weights.flat:
-            flat = weights.flat.to(self._engine.device)
-            found = self._adapters[id(weights.flat)] = Adapter(weights.layout, flat)
-        return found
+        if isinstance(weights, SavedWeights):
+            return weights.whole()
+        return read_weights(weights.files(), self._origin).on(self._engine.device)
 
 
 def _check_fits(weights: AdapterWeights, base: BaseModel) -> None:

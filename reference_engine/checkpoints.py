@@ -29,7 +29,7 @@ from reference_engine.adapter_files import (
 )
 from reference_engine.config import ModelConfig
 from reference_engine.finite import all_finite
-from reference_engine.lora import ALPHA, AdapterLayout
+from reference_engine.lora import ALPHA, Adapter, AdapterLayout
 from reference_engine.optimizer import Moments
 from reference_engine.tensor_files import read_metadata, read_tensors, tensors_size, write_tensors
 
@@ -55,18 +55,54 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class AdapterWeights:
-    """An adapter at one moment, and perhaps its optimizer's state; the tensors are never changed."""
+    """An adapter at one moment, and perhaps its optimizer's state; the tensors are never changed.
+
+    All are on one device.
+    """
 
     base_model: str
     """Without a context suffix."""
     base_hash: str
     """Of the base model's weights; empty where it is not known."""
-    layout: AdapterLayout
-    flat: torch.Tensor
-    """`[P]`, float32."""
+    adapter: Adapter
     moments: Moments | None
     seed: int | None
     """That the adapter started from; None where it is not known."""
+
+    @property
+    def layout(self) -> AdapterLayout:
+        """Where the adapter's matrices lie."""
+        return self.adapter.layout
+
+    @property
+    def flat(self) -> torch.Tensor:
+        """The adapter's numbers, `[P]`, float32."""
+        return self.adapter.flat
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that its tensors take."""
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
+    @property
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """All its numbers, by name."""
+        if self.moments is None:
+            return {"flat": self.flat}
+        return {"flat": self.flat, "means": self.moments.means, "squares": self.moments.squares}
+
+    def with_tensors(self, tensors: Mapping[str, torch.Tensor]) -> "AdapterWeights":
+        """The same weights with other tensors in the places of `tensors`."""
+        moments = None
+        if self.moments is not None:
+            moments = Moments(tensors["means"], tensors["squares"], self.moments.steps)
+        return replace(self, adapter=Adapter(self.layout, tensors["flat"]), moments=moments)
+
+    def on(self, device: torch.device) -> "AdapterWeights":
+        """The same weights with all tensors on a device; themselves where they are there."""
+        if self.flat.device == device:
+            return self
+        return self.with_tensors({name: tensor.to(device) for name, tensor in self.tensors.items()})
 
     def without_optimizer(self) -> "AdapterWeights":
         """The same adapter, no optimizer state; nothing is copied."""
@@ -83,10 +119,10 @@ class AdapterWeights:
 
     def files(self) -> Mapping[str, bytes]:
         """The files, by name."""
-        flat = self.flat.cpu()
-        files = {CONFIG: self._config, ADAPTER: write_tensors(self._matrices(flat), self._metadata)}
-        if self.moments is not None:
-            files[OPTIMIZER] = write_tensors(_optimizer_tensors(self.moments), {})
+        here = self.on(torch.device("cpu"))
+        files = {CONFIG: self._config, ADAPTER: write_tensors(self._matrices(here.flat), self._metadata)}
+        if here.moments is not None:
+            files[OPTIMIZER] = write_tensors(_optimizer_tensors(here.moments), {})
             files[STATE] = self._state({name: sha256(files[name]).hexdigest() for name in files})
         return files
 
@@ -127,11 +163,7 @@ class AdapterWeights:
 
 
 def _optimizer_tensors(moments: Moments) -> dict[str, torch.Tensor]:
-    return {
-        "means": moments.means.cpu(),
-        "squares": moments.squares.cpu(),
-        "steps": torch.tensor(moments.steps),
-    }
+    return {"means": moments.means, "squares": moments.squares, "steps": torch.tensor(moments.steps)}
 
 
 def read_weights(files: Mapping[str, bytes], origin_of: Callable[[str], Origin]) -> AdapterWeights:
@@ -162,7 +194,7 @@ def read_weights(files: Mapping[str, bytes], origin_of: Callable[[str], Origin])
     moments = None
     if hashes:
         moments = _read(OPTIMIZER, files, hashes, lambda content: _read_optimizer(content, layout))
-    return AdapterWeights(base_model, base_hash, layout, flat, moments, seed)
+    return AdapterWeights(base_model, base_hash, Adapter(layout, flat), moments, seed)
 
 
 def _read(

@@ -93,7 +93,7 @@ class Engine:
         self._dtype = DTYPES[options.dtype]
         self._rows = Rows(exact=self.exact, quantum=row_quantum() if self.exact else 1)
         self._models: dict[Path, BaseModel] = {}
-        self.shelf = Shelf(memory_limit())
+        self.shelf = Shelf(options.memory_bytes or memory_limit(self.device))
         self.training = threading.Lock()
         """Held while a batch is trained on: one at a time, beside sampling."""
         self._loading = threading.Lock()

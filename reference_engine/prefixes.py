@@ -1,5 +1,6 @@
 """Prompts that were read lately, so that the next one with the same beginning need not read it again."""
 
+import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -21,9 +22,15 @@ MOST_ENTRIES = 256
 class Entry:
     """One prompt under one adapter."""
 
-    adapter: Adapter | None
+    bucket: tuple[int, bytes]
+    adapter: "weakref.ref[Adapter] | None"
+    """It may go while its prompts are here: what keeps adapters is not this store."""
     tokens: Ints
     stored: Stored
+
+    def is_for(self, adapter: Adapter | None) -> bool:
+        """Whether it was read under this adapter, and not under one that had its address before."""
+        return (None if self.adapter is None else self.adapter()) is adapter
 
     @property
     def size_bytes(self) -> int:
@@ -45,7 +52,8 @@ class PrefixStore:
         """The longest known beginning of a prompt, all but its last token at most; 0 where there is none."""
         best, found = SHORTEST_PREFIX - 1, None
         for number in self._buckets.get(_bucket(adapter, tokens), ()):
-            common = _common(self._entries[number].tokens, tokens)
+            entry = self._entries[number]
+            common = _common(entry.tokens, tokens) if entry.is_for(adapter) else 0
             if common > best:
                 best, found = common, number
         if found is None:
@@ -57,11 +65,13 @@ class PrefixStore:
         """Keep a prompt that a slot has read."""
         if len(tokens) <= SHORTEST_PREFIX or self.find(adapter, tokens)[0] == len(tokens) - 1:
             return
-        entry = Entry(adapter, tokens, cache.stored(slot, len(tokens)))
+        bucket = _bucket(adapter, tokens)
+        seen_by = None if adapter is None else weakref.ref(adapter)
+        entry = Entry(bucket, seen_by, tokens, cache.stored(slot, len(tokens)))
         if entry.size_bytes > self._kept_bytes:
             return
         self._entries[self._next] = entry
-        self._buckets.setdefault(_bucket(adapter, tokens), []).append(self._next)
+        self._buckets.setdefault(bucket, []).append(self._next)
         self._next += 1
         self._size += entry.size_bytes
         while self._size > self._kept_bytes or len(self._entries) > MOST_ENTRIES:
@@ -70,10 +80,9 @@ class PrefixStore:
     def _drop_oldest(self) -> None:
         number, entry = self._entries.popitem(last=False)
         self._size -= entry.size_bytes
-        key = _bucket(entry.adapter, entry.tokens)
-        self._buckets[key].remove(number)
-        if not self._buckets[key]:
-            del self._buckets[key]
+        self._buckets[entry.bucket].remove(number)
+        if not self._buckets[entry.bucket]:
+            del self._buckets[entry.bucket]
 
 
 def _bucket(adapter: Adapter | None, tokens: Ints) -> tuple[int, bytes]:

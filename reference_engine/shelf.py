@@ -1,155 +1,244 @@
-"""Where models in training are kept: in memory up to a limit, the least used beyond it on disk.
+"""Where adapters are kept that nobody computes with now: in memory up to a limit, the least used on disk.
 
-A model costs its adapter, the optimizer's two moments and, between a pass and a step, gradients: up to four
-times the adapter's numbers, however many models share a base model.
+Models in training and saved weights share one limit, however many base models and tenants there are. What
+is on disk is in a temporary folder, which is there as long as anything is in it.
 """
 
 import os
 import tempfile
 import threading
-from collections import OrderedDict
-from collections.abc import Hashable
-from dataclasses import dataclass, replace
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Generic, Protocol, Self, TypeVar, cast
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from contract import RequestFailure
-from reference_engine.lora import Adapter
-from reference_engine.optimizer import Moments
 
-__all__ = ["Shelf", "TrainedModel", "memory_limit"]
+__all__ = ["Place", "Shelf", "Shelved", "memory_limit"]
 
-NUMBERS_EACH = 4
-"""An adapter, two moments, gradients."""
 SHARE_OF_MEMORY = 0.5
 """Ours: the rest is for base models, activations and whatever else runs."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainedModel:
-    """A model between two operations."""
-
-    base_model: str
-    adapter: Adapter
-    moments: Moments
-    seed: int | None
-    gradients: torch.Tensor | None = None
-    """Accumulated since the last step, `[P]`; None where there are none."""
+class Shelved(Protocol):
+    """A value that is never changed, nearly all of it tensors."""
 
     @property
-    def size_bytes(self) -> int:
-        """What it may take."""
-        return NUMBERS_EACH * self.adapter.flat.nbytes
+    def held_bytes(self) -> int:
+        """Memory to reckon with."""
+        ...
+
+    @property
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Its tensors, all on one device, none sharing memory with another, by name."""
+        ...
+
+    def with_tensors(self, tensors: Mapping[str, torch.Tensor]) -> Self:
+        """The same value with other tensors in their places."""
+        ...
+
+
+Item = TypeVar("Item", bound=Shelved)
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A model on disk; its tensors are in the file."""
+    """A value on disk."""
 
     file: Path
-    shell: TrainedModel
-    """Everything but the tensors."""
+    shell: Shelved
+    """The value with tensors that have a shape and no numbers."""
     device: torch.device
+    """Where its tensors belong."""
 
 
-def memory_limit() -> int:
-    """Bytes for models in training: half of the machine's memory."""
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+def memory_limit(device: torch.device) -> int:
+    """Bytes for what is on a shelf: half of the memory of the machine, or of the CUDA device."""
+    if device.type == "cuda":
+        total = int(torch.cuda.get_device_properties(device).total_memory)
+    else:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return int(total * SHARE_OF_MEMORY)
 
 
+class Place(Generic[Item]):
+    """A place on a shelf; what is there is forgotten when nobody refers to the place any more."""
+
+    def __init__(self, shelf: "Shelf", key: int) -> None:
+        self._shelf = shelf
+        self._key = key
+        self._end = weakref.finalize(self, shelf.forget, key)
+        self._end.atexit = False
+
+    def get(self) -> Item:
+        """What is there, read back if it is on disk.
+
+        Raises:
+            RequestFailure: if it was dropped, its file is gone, or there is no room for it.
+        """
+        return cast("Item", self._shelf.get(self._key))
+
+    def put(self, item: Item) -> None:
+        """Replace what is there.
+
+        Raises:
+            RequestFailure: as `Shelf.place` does; nothing is changed.
+        """
+        self._shelf.put(self._key, item)
+
+    def drop(self) -> None:
+        """Forget what is there."""
+        self._end()
+
+
 class Shelf:
-    """Models in training, by key; the least used go to disk when memory runs short."""
+    """Values on places. Any thread may use it."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        self._here: OrderedDict[Hashable, TrainedModel] = OrderedDict()
-        self._written: dict[Hashable, Written] = {}
+        self._here: OrderedDict[int, Shelved] = OrderedDict()
+        self._written: dict[int, Written] = {}
+        """What is on disk; it may be in memory, too, and is then not written again."""
+        self._held_bytes = 0
+        self._keys = count()
+        self._gone: deque[int] = deque()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._files = 0
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable) -> TrainedModel | None:
-        """The model, read back if it is on disk; None where there is none."""
-        with self._lock:
-            if key in self._written:
-                self._put(key, self._read(self._written.pop(key)))
-            if key in self._here:
-                self._here.move_to_end(key)
-            return self._here.get(key)
+    @property
+    def held_bytes(self) -> int:
+        """What is in memory takes as much, as its values reckon it."""
+        return self._held_bytes
 
-    def put(self, key: Hashable, model: TrainedModel) -> None:
-        """Keep a model, new or in the place of what it was.
+    def place(self, item: Item) -> Place[Item]:
+        """Keep a value in a new place.
 
         Raises:
-            RequestFailure: if it alone is larger than the limit; nothing is changed.
+            RequestFailure: if it alone is larger than the limit, or others cannot be written to disk.
         """
-        if model.size_bytes > self._limit_bytes:
+        key = next(self._keys)
+        self.put(key, item)
+        return Place(self, key)
+
+    def get(self, key: int) -> Shelved:
+        """As `Place.get`."""
+        with self._locked():
+            if key in self._here:
+                self._here.move_to_end(key)
+                return self._here[key]
+            if key not in self._written:
+                raise RequestFailure("weights: expected those of a server that runs, got some it has dropped")
+            written = self._written[key]
+            self._make_room(written.shell.held_bytes, key)
+            item = _read(written)
+            self._hold(key, item)
+            return item
+
+    def put(self, key: int, item: Shelved) -> None:
+        """As `Place.put`."""
+        size = item.held_bytes
+        if size > self._limit_bytes:
             raise RequestFailure(
-                f"lora_config: expected training within {self._limit_bytes >> 20} MB of memory, "
-                f"got {model.size_bytes >> 20} MB; choose a lower rank"
+                f"lora_config: expected an adapter within {self._limit_bytes >> 20} MB of memory, "
+                f"got one of {-(-size >> 20)} MB with its optimizer's state; choose a lower rank"
             )
-        with self._lock:
-            self._forget_file(key)
-            self._put(key, model)
+        with self._locked():
+            self._make_room(size, key)
+            self._forget(key)
+            self._hold(key, item)
 
-    def drop(self, key: Hashable) -> None:
-        """Forget a model."""
-        with self._lock:
-            self._here.pop(key, None)
-            self._forget_file(key)
+    def forget(self, key: int) -> None:
+        """Forget a value, now or when the thread that is at the shelf is done.
 
-    def close(self) -> None:
-        """Forget all."""
-        with self._lock:
-            self._here.clear()
-            self._written.clear()
-            if self._folder is not None:
-                self._folder.cleanup()
-                self._folder = None
+        The collector calls it, at any time and on any thread, also on one that holds the lock.
+        """
+        self._gone.append(key)
+        self._sweep()
 
-    def _put(self, key: Hashable, model: TrainedModel) -> None:
-        self._here[key] = model
-        self._here.move_to_end(key)
-        used = sum(other.size_bytes for other in self._here.values())
-        while used > self._limit_bytes and len(self._here) > 1:
-            oldest, other = self._here.popitem(last=False)
-            self._written[oldest] = self._write(other)
-            used -= other.size_bytes
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            with self._lock:
+                yield
+        finally:
+            self._sweep()
 
-    def _forget_file(self, key: Hashable) -> None:
+    def _sweep(self) -> None:
+        while self._gone and self._lock.acquire(blocking=False):
+            try:
+                while self._gone:
+                    self._forget(self._gone.popleft())
+            finally:
+                self._lock.release()
+
+    def _hold(self, key: int, item: Shelved) -> None:
+        self._here[key] = item
+        self._held_bytes += item.held_bytes
+
+    def _make_room(self, size: int, key: int) -> None:
+        """Write others to disk until `size` bytes fit in the place of what `key` has in memory."""
+        own = self._here[key].held_bytes if key in self._here else 0
+        while self._held_bytes - own + size > self._limit_bytes:
+            oldest = next(other for other in self._here if other != key)
+            if oldest not in self._written:
+                self._written[oldest] = self._write(oldest)
+            self._leave_memory(oldest)
+
+    def _leave_memory(self, key: int) -> None:
+        item = self._here.pop(key, None)
+        if item is not None:
+            self._held_bytes -= item.held_bytes
+
+    def _forget(self, key: int) -> None:
+        self._leave_memory(key)
         written = self._written.pop(key, None)
         if written is not None:
             written.file.unlink(missing_ok=True)
+        if self._folder is not None and not self._written:
+            self._folder.cleanup()
+            self._folder = None
 
-    def _write(self, model: TrainedModel) -> Written:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="tinkerproof-")
-        file = Path(self._folder.name) / f"{self._files}.safetensors"
-        self._files += 1
-        flat = model.adapter.flat
-        tensors = {"flat": flat, "means": model.moments.means, "squares": model.moments.squares}
-        if model.gradients is not None:
-            tensors["gradients"] = model.gradients
-        save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, file)
-        nothing = flat.new_empty(0)
-        shell = replace(
-            model,
-            adapter=Adapter(model.adapter.layout, nothing),
-            moments=Moments(nothing, nothing, model.moments.steps),
-            gradients=None,
-        )
-        return Written(file, shell, flat.device)
+    def _write(self, key: int) -> Written:
+        """Bring a value to disk; its file appears whole or not at all."""
+        item = self._here[key]
+        tensors = item.tensors
+        try:
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="tinkerproof-")
+            file = Path(self._folder.name, f"{key}.safetensors")
+            partial = file.with_suffix(".partial")
+            save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, partial)
+            partial.replace(file)
+        except (OSError, SafetensorError) as error:
+            raise RequestFailure(
+                f"memory: expected room in the server's temporary folder for what {self._limit_bytes >> 20} "
+                f"MB of memory do not hold, got {error}; free some, unload models or delete checkpoints"
+            ) from None
+        shell = item.with_tensors({name: tensor.to("meta") for name, tensor in tensors.items()})
+        return Written(file, shell, next(iter(tensors.values())).device)
 
-    def _read(self, written: Written) -> TrainedModel:
-        tensors = load_file(written.file, device=str(written.device))
-        written.file.unlink(missing_ok=True)
-        shell = written.shell
-        return replace(
-            shell,
-            adapter=Adapter(shell.adapter.layout, tensors["flat"]),
-            moments=Moments(tensors["means"], tensors["squares"], shell.moments.steps),
-            gradients=tensors.get("gradients"),
-        )
+
+def _read(written: Written) -> Shelved:
+    """A value from disk, in memory of its own: products of tensors that start elsewhere may round otherwise.
+
+    Raises:
+        RequestFailure: if its file is gone.
+    """
+    try:
+        tensors = load_file(written.file)
+    except (OSError, SafetensorError) as error:
+        raise RequestFailure(
+            f"memory: expected the weights that were written to the server's temporary folder, got {error}; "
+            "was it cleaned? go on from a checkpoint that was downloaded"
+        ) from None
+    return written.shell.with_tensors(
+        {name: tensor.to(written.device, copy=True) for name, tensor in tensors.items()}
+    )

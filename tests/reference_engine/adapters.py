@@ -10,7 +10,7 @@ from reference_engine.checkpoints import AdapterWeights, Origin
 from reference_engine.deltas import OneDelta
 from reference_engine.linear import Rows
 from reference_engine.loading import LoadedModel, load_model
-from reference_engine.lora import AdapterLayout
+from reference_engine.lora import Adapter, AdapterLayout
 from reference_engine.model import Transformer
 from reference_engine.optimizer import Moments
 
@@ -30,7 +30,7 @@ def weights_on(config, *, rank=4, moments=True, **parts) -> AdapterWeights:
     drawn = torch.randn(layout.size, generator=generator) * 0.1
     flat = torch.where(flat == 0, drawn, flat)
     state = Moments(drawn * 0.1, drawn.square(), 7) if moments else None
-    return AdapterWeights(NAME, HASH, layout, flat, state, seed=3)
+    return AdapterWeights(NAME, HASH, Adapter(layout, flat), state, seed=3)
 
 
 def origin_of(config, content_hash=HASH):
@@ -53,4 +53,4 @@ def adapter_logits(model: LoadedModel, weights: AdapterWeights, tokens: torch.Te
 
 def without_adapter(weights: AdapterWeights) -> AdapterWeights:
     """The same layout, adding nothing."""
-    return replace(weights, flat=torch.zeros_like(weights.flat))
+    return replace(weights, adapter=Adapter(weights.layout, torch.zeros_like(weights.flat)))

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from contract import AdamParams, RequestFailure
 from reference_engine.checkpoints import read_weights
 from reference_engine.loading import read_config
+from reference_engine.lora import Adapter
 from reference_engine.optimizer import adamw_step
 from reference_engine.tensor_files import read_tensors, write_tensors
 from tests.reference_engine.adapters import HASH, NAME, origin_of, weights_on
@@ -133,7 +134,7 @@ def test_the_state_says_what_the_checkpoint_is_and_has_the_other_files_hashes(de
 
 def test_files_from_two_checkpoints_are_refused(dense):
     early, late = weights_on(dense), weights_on(dense)
-    late = replace(late, flat=late.flat * 2)
+    late = replace(late, adapter=Adapter(late.layout, late.flat * 2))
     files = {**early.files(), ADAPTER: late.files()[ADAPTER]}
 
     with pytest.raises(RequestFailure, match=r"'adapter_model.safetensors': expected the content whose hash"):

@@ -1,10 +1,13 @@
 """The store of prompts that were read lately."""
 
+import weakref
+
 import numpy as np
 import torch
 
 from reference_engine.cache import KeyValueCache
 from reference_engine.prefixes import SHORTEST_PREFIX, PrefixStore
+from tests.reference_engine.models import trained_adapter
 from tests.reference_engine.test_lora import CONFIG
 
 
@@ -46,3 +49,15 @@ def test_what_is_too_short_or_too_large_is_not_kept():
     store = PrefixStore()
     store.add(None, np.arange(SHORTEST_PREFIX), cache(), 0)
     assert store.find(None, np.arange(SHORTEST_PREFIX + 1))[0] == 0
+
+
+def test_what_an_adapter_read_goes_with_it_and_is_not_found_for_another():
+    store, adapter = PrefixStore(), trained_adapter(CONFIG)
+    store.add(adapter, prompt(7, 8), cache(), 0)
+    assert store.find(adapter, prompt(7, 8, 1))[0] == SHORTEST_PREFIX + 6
+    assert store.find(None, prompt(7, 8, 1))[0] == 0
+    seen = weakref.ref(adapter)
+    del adapter
+    assert seen() is None
+    others = [trained_adapter(CONFIG) for _ in range(5)]  # one of them has its address now
+    assert [store.find(other, prompt(7, 8, 1))[0] for other in others] == [0] * 5
