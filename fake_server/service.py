@@ -27,6 +27,7 @@ from contract import (
     split_base_model,
 )
 from contract.versions import SdkVersion
+from fake_server.audit import AuditLog
 from fake_server.clock import Clock
 from fake_server.executors import Executor, Inline, Worker
 from fake_server.futures import Future, FutureStore, Job
@@ -99,10 +100,10 @@ class Service:
         self.futures = FutureStore(clock, settings.future_ttl_seconds, self.lock)
         self.lanes = Lanes(clock, self.futures, self._start, settings.gap_timeout_seconds)
         self.usage = Usage(self.lock)
-        self.audit: list[AuditLogEntry] = []
+        self.audit = AuditLog()
         self.revoked_keys: set[str] = set()
         self.copies: dict[str, tuple[CopyWeightsRequest, str]] = {}
-        """By idempotency key, the requests for copies and the paths that they were given."""
+        """By idempotency key, the requests for the latest copies and the paths that they were given."""
         self.traffic = Traffic(clock)
         self.controls: Controls | None = None
         """What a test author holds; None where controls are off."""
@@ -296,7 +297,7 @@ class Service:
     def note(self, event: str, **details: object) -> None:
         """Add an entry to the audit log."""
         path = details.get("tinker_path")
-        self.audit.append(
+        self.audit.add(
             AuditLogEntry(
                 timestamp=utc(self.clock.now()),
                 event=event,

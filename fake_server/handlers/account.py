@@ -36,11 +36,10 @@ GIGABYTE = 10**9
 
 
 def get_audit_log(call: Call, request: AuditLogRequest) -> AuditLogResponse:
-    """What was done on a day in UTC, by time."""
+    """What was done on a day in UTC, by time; an entry `audit_drop` says so where some is no longer known."""
     day = request.day or call.now.date()
-    prefix = RESOURCE_OF_TYPE.get(request.event_type, "")
-    entries = [e for e in call.service.audit if e.timestamp.date() == day and e.event.startswith(prefix)]
-    return AuditLogResponse(entries=entries)
+    resource = RESOURCE_OF_TYPE.get(request.event_type, "")
+    return AuditLogResponse(entries=call.service.audit.of(day, resource))
 
 
 def get_billing_usage(call: Call, request: GetBillingUsageRequest) -> BillingUsageResponse:

@@ -8,9 +8,15 @@ from fake_server.handlers.weights import expiry
 from fake_server.service import Call, Service
 from fake_server.store import ModelRecord
 
+MOST_COPIES = 10_000
+"""Ours: copies whose repeats are known; clients repeat a request for minutes."""
+
 
 def copy_weights(call: Call, request: CopyWeightsRequest) -> CopyWeightsResponse:
-    """Copy a checkpoint to a training run of its own; a repeat with the same key is a replay."""
+    """Copy a checkpoint to a training run of its own; a repeat with the same key is a replay.
+
+    The latest `MOST_COPIES` keys are known; one that came before them would copy again.
+    """
     service = call.service
     key = call.idempotency_key
     if key in service.copies:
@@ -49,6 +55,8 @@ def copy_weights(call: Call, request: CopyWeightsRequest) -> CopyWeightsResponse
     service.usage.add(copy.created_at, "checkpoint", copy.base_model, copy.session_id, 1)
     if key:
         service.copies[key] = request, copy.path
+        if len(service.copies) > MOST_COPIES:
+            del service.copies[next(iter(service.copies))]
     return CopyWeightsResponse(tinker_path=copy.path)
 
 
