@@ -155,6 +155,8 @@ class BackendOptions:
     """Of the base models' weights."""
     mode: Literal["auto", "exact", "fast"] = "auto"
     """`exact`: the same bits whatever runs beside; `fast`: within a tolerance; `auto`: as it likes."""
+    compile: bool = False
+    """Whether to compile what the backend can, on a device that gains by it."""
     threads: int | None = None
     """How many threads compute, 1 or more; None lets the backend choose."""
     memory_bytes: int | None = None

@@ -91,6 +91,9 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     engine.add_argument(
         "--mode", choices=("exact", "fast", "auto"), default="auto", help="same bits always, or speed (auto)"
     )
+    engine.add_argument(
+        "--compile", action="store_true", help="compile element-wise parts; on CUDA, not in exact mode"
+    )
     engine.add_argument("--threads", type=_count, metavar="N", help="threads that compute")
     engine.add_argument(
         "--memory", type=_count, metavar="MB", help="for adapters; more of them wait on disk (half of all)"
@@ -137,6 +140,7 @@ def _backend_options(options: argparse.Namespace) -> "BackendOptions":
         device=options.device,
         dtype=options.dtype,
         mode=options.mode,
+        compile=options.compile,
         threads=options.threads,
         memory_bytes=None if options.memory is None else options.memory << 20,
         raw_logprobs=options.raw_logprobs,

@@ -10,6 +10,7 @@ HONOURED: dict[str, tuple[str, tuple[object, ...]]] = {
     "device": ("--device", ("auto", "cpu")),
     "dtype": ("--dtype", ("float32",)),
     "mode": ("--mode", ("auto",)),
+    "compile": ("--compile", (False,)),
     "threads": ("--threads", (None,)),
     "memory_bytes": ("--memory", (None,)),
     "raw_logprobs": ("--raw-logprobs", (False,)),

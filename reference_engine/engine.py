@@ -20,6 +20,7 @@ from reference_engine.generate import Generator
 from reference_engine.linear import Rows
 from reference_engine.loading import load_tokenizer, load_weights, read_config
 from reference_engine.model import Transformer
+from reference_engine.pieces import Pieces, compiled_pieces
 from reference_engine.sequences import Ask
 from reference_engine.shelf import Shelf, memory_limit
 from reference_engine.tokenizer import Tokenizer
@@ -39,6 +40,7 @@ class BaseModel:
     device: torch.device
     dtype: torch.dtype
     rows: Rows
+    pieces: Pieces
 
     @cached_property
     def transformer(self) -> Transformer:
@@ -46,7 +48,7 @@ class BaseModel:
         weights = load_weights(self.path, self.config, self.dtype)
         if self.device.type != "cpu":
             weights = {name: tensor.to(self.device) for name, tensor in weights.items()}
-        return Transformer(self.config, weights, self.rows)
+        return Transformer(self.config, weights, self.rows, self.pieces)
 
     @cached_property
     def generator(self) -> Generator:
@@ -87,6 +89,7 @@ class Engine:
         self.exact = options.mode == "exact" or (options.mode == "auto" and self.device.type == "cpu")
         if self.exact and self.device.type != "cpu":
             raise ValueError("--mode exact: expected it with --device cpu, got cuda; use --mode fast there")
+        pieces = _pieces(options, self.device)
         threads = options.threads or max(1, (os.cpu_count() or 2) - 1)
         torch.set_num_threads(threads)
         keep_freed_memory()
@@ -101,7 +104,8 @@ class Engine:
         self._thread: threading.Thread | None = None
         self._stopping = False
         for path in {entry.path: None for entry in self._catalog.entries}:
-            self._models[path] = BaseModel(path, read_config(path), self.device, self._dtype, self._rows)
+            config = read_config(path)
+            self._models[path] = BaseModel(path, config, self.device, self._dtype, self._rows, pieces)
         self.model(self._catalog.entries[0].name)
 
     def infos(self) -> list[BaseModelInfo]:
@@ -206,3 +210,24 @@ def _device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: expected a CUDA device, got none; leave the option out")
     return torch.device(name)
+
+
+def _pieces(options: BackendOptions, device: torch.device) -> Pieces:
+    """The element-wise parts of a forward pass, compiled if that is asked.
+
+    Raises:
+        ValueError: if it is asked in exact mode or on the CPU, or there is no compiler.
+    """
+    if not options.compile:
+        return Pieces()
+    if options.mode == "exact":
+        raise ValueError(
+            "--compile: expected it with --mode fast, got --mode exact; compiled kernels round otherwise: "
+            "leave one of them out"
+        )
+    if device.type != "cuda":
+        raise ValueError(
+            f"--compile: expected it with --device cuda, got {device.type}; leave it out: the CPU's numbers "
+            "are the reference"
+        )
+    return compiled_pieces(device)

@@ -18,8 +18,9 @@ from reference_engine.deltas import Delta, OneDelta
 from reference_engine.experts import ExpertsKept, MixtureOfExperts
 from reference_engine.linear import FrozenLinear, Rows
 from reference_engine.lora import Views
-from reference_engine.norm import rms_norm, rms_norm_backward
-from reference_engine.rope import Rope, rotate, rotate_back
+from reference_engine.norm import rms_norm_backward
+from reference_engine.pieces import Pieces
+from reference_engine.rope import Rope, rotate_back
 
 __all__ = ["Attention", "Mixer", "Tape", "Transformer"]
 
@@ -115,9 +116,12 @@ class Layer:
 class Transformer:
     """A model's frozen weights, ready to run."""
 
-    def __init__(self, config: ModelConfig, tensors: Tensors, rows: Rows) -> None:
+    def __init__(
+        self, config: ModelConfig, tensors: Tensors, rows: Rows, pieces: Pieces | None = None
+    ) -> None:
         self.config = config
         self.rows = rows
+        self._pieces = pieces or Pieces()
         self.embedding = tensors["model.embed_tokens.weight"]
         self.device, self.dtype = self.embedding.device, self.embedding.dtype
         self._layers = [Layer(config, index, tensors, rows) for index in range(config.num_layers)]
@@ -150,7 +154,7 @@ class Transformer:
             x, kept = self._forward_layer(index, layer, x, cos, sin, attention, delta, rows)
             if tape:
                 tapes.append(kept)
-        hidden, inverse = rms_norm(x, self._norm, self.config.norm_eps)
+        hidden, inverse = self._pieces.norm(x, self._norm, self.config.norm_eps)
         return hidden, Tape(tapes, cos, sin, x, inverse) if tape else None
 
     def _forward_layer(
@@ -165,7 +169,7 @@ class Transformer:
         only: torch.Tensor | None,
     ) -> tuple[torch.Tensor, LayerTape]:
         eps = self.config.norm_eps
-        normed, inverse = rms_norm(x, layer.norm, eps)
+        normed, inverse = self._pieces.norm(x, layer.norm, eps)
         qkv = layer.qkv.forward(normed)  # [T, (heads + 2 kv_heads) * D]
         narrow_qkv = delta.add(qkv, normed, index, "qkv")
         rows = x.shape[0]
@@ -173,7 +177,7 @@ class Transformer:
         unnormed = inverse_qk = None
         if layer.q_norm is not None and layer.k_norm is not None:
             unnormed, (qk, inverse_qk) = qk, self._norm_qk(layer.q_norm, layer.k_norm, qk)
-        qk = rotate(qk, cos, sin)
+        qk = self._pieces.rotate(qk, cos, sin)
         heads = self.config.num_heads
         v = qkv[:, self._queries + self._keys :].view(rows, -1, self.config.head_dim)
         mixed, kept = attention.forward(index, qk[:, :heads], qk[:, heads:], v)
@@ -182,7 +186,7 @@ class Transformer:
         out = layer.out.forward(mixed)
         narrow_out = delta.add(out, mixed, index, "out")
         middle = out.add_(x)
-        normed_mlp, inverse_mlp = rms_norm(middle, layer.norm_mlp, eps)
+        normed_mlp, inverse_mlp = self._pieces.norm(middle, layer.norm_mlp, eps)
         y, mlp = self._forward_mlp(index, layer, normed_mlp, delta)
         tape = LayerTape(
             x,
@@ -205,8 +209,8 @@ class Transformer:
         self, q_norm: torch.Tensor, k_norm: torch.Tensor, qk: torch.Tensor
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
         heads, eps = self.config.num_heads, self.config.norm_eps
-        q, inverse_q = rms_norm(qk[:, :heads], q_norm, eps)
-        k, inverse_k = rms_norm(qk[:, heads:], k_norm, eps)
+        q, inverse_q = self._pieces.norm(qk[:, :heads], q_norm, eps)
+        k, inverse_k = self._pieces.norm(qk[:, heads:], k_norm, eps)
         return torch.cat((q, k), 1), (inverse_q, inverse_k)
 
     def _forward_mlp(
@@ -216,8 +220,7 @@ class Transformer:
             return layer.experts.forward(x, delta, index)
         both = layer.gate_up.forward(x)
         narrow = delta.add(both, x, index, "gate_up")
-        gate, up = both.chunk(2, -1)
-        inner = F.silu(gate) * up
+        inner = self._pieces.swiglu(both)
         y = layer.down.forward(inner)
         return y, MlpTape(both, inner, narrow, delta.add(y, inner, index, "down"))
 

@@ -122,6 +122,7 @@ def test_a_backend_that_is_not_there_is_named(capsys):
         (["--device", "cuda"], "--device: expected 'auto' or 'cpu', got 'cuda'"),
         (["--dtype", "bfloat16"], "--dtype: expected 'float32', got 'bfloat16'"),
         (["--mode", "exact"], "--mode: expected 'auto', got 'exact'"),
+        (["--compile"], "--compile: expected False, got True"),
         (["--threads", "2"], "--threads: expected none, got 2"),
         (["--memory", "9"], "--memory: expected none, got 9437184"),
         (["--raw-logprobs"], "--raw-logprobs: expected False, got True"),
