@@ -1,10 +1,12 @@
 """`Fake`: one tenant of a live server, as a test holds it."""
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp
 
-from fake_server.app import for_tenant
+from contract import BackendFactory, BackendOptions
+from fake_server.app import create_app, for_tenant
 from fake_server.clock import Clock
 from fake_server.controls import Controls
 from fake_server.journal import Journal
@@ -16,9 +18,35 @@ from fake_server.tenants import PREFIX, Tenants
 if TYPE_CHECKING:
     import tinker
 
-__all__ = ["API_KEY", "Fake"]
+__all__ = ["API_KEY", "Fake", "FakeServer"]
 
 API_KEY = "tml-tinkerproof"
+
+
+class FakeServer(LiveServer):
+    """A live server with controls that hands out worlds."""
+
+    def __init__(self, open_backend: BackendFactory, options: BackendOptions | None = None) -> None:
+        super().__init__(create_app(open_backend, options=options, control=True))
+        self._numbers = count()
+        self._fresh: Fake | None = None
+
+    def fresh(self, settings: Settings | None = None, clock: Clock | None = None) -> "Fake":
+        """An empty world; it lives until the next one is made. For each example of a property test."""
+        self.forget()
+        self._fresh = Fake(self, f"fresh-{next(self._numbers)}", settings=settings, clock=clock)
+        return self._fresh
+
+    def forget(self) -> None:
+        """Drop the world that `fresh` has made last, if it is there."""
+        if self._fresh is not None:
+            self._fresh.close()
+            self._fresh = None
+
+    def stop(self) -> None:
+        """Stop; returns once the thread has ended."""
+        self.forget()
+        super().stop()
 
 
 class Fake:
@@ -35,6 +63,8 @@ class Fake:
         self.name = name
         self._server = server
         self._clients: list[Any] = []
+        self._numbers = count()
+        self._fresh: Fake | None = None
         self._tenants.add(name, settings, clock)
 
     def __repr__(self) -> str:
@@ -100,8 +130,26 @@ class Fake:
         self._clients.append(client)
         return client
 
+    def fresh(self) -> "Fake":
+        """Another empty world, with the same settings and a clock of the same kind; it lives until the next.
+
+        For each example of a property test. There the fixture itself is one world for all examples, which
+        hypothesis refuses unless told otherwise; `tinker_fake_server.fresh()` needs no telling.
+        """
+        self.forget()
+        name, clock = f"{self.name}-{next(self._numbers)}", type(self.service.clock)()
+        self._fresh = Fake(self._server, name, settings=self.service.settings, clock=clock)
+        return self._fresh
+
+    def forget(self) -> None:
+        """Drop the world that `fresh` has made last, if it is there."""
+        if self._fresh is not None:
+            self._fresh.close()
+            self._fresh = None
+
     def close(self) -> None:
         """Close the clients that were handed out, and drop the world."""
+        self.forget()
         for client in self._clients:
             if hasattr(client, "close"):
                 client.close("success").result()

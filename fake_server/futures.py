@@ -62,6 +62,8 @@ class Future:
     queue_state: QueueState = "active"
     """What a poll says while the outcome does not show."""
     queue_state_reason: str | None = None
+    read: bool = False
+    """Whether its client has asked for the outcome and got it."""
     cursor: int = 0
     """Its place among the completions of its sampling session, from 1."""
     waiters: list[Callable[[], None]] = field(default_factory=list)

@@ -1,27 +1,96 @@
-"""Fixtures. Loaded in every pytest run where tinkerproof is installed, so it imports only pytest."""
+"""Fixtures and markers. Every pytest run where tinkerproof is installed loads this: it imports only pytest."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from contract import BackendOptions
     from fake_server.clock import Clock
-    from fake_server.fake import Fake
-    from fake_server.running import LiveServer
+    from fake_server.fake import Fake, FakeServer
+    from fake_server.fixtures import Servers
     from fake_server.settings import Settings
 
-__all__ = ["tinker_clock", "tinker_fake", "tinker_fake_server", "tinker_settings"]
+__all__ = [
+    "tinker_backend_options",
+    "tinker_clock",
+    "tinker_engine",
+    "tinker_fake",
+    "tinker_fake_server",
+    "tinker_servers",
+    "tinker_settings",
+]
+
+FAKES = pytest.StashKey["list[Fake]"]()
+MARKERS = (
+    "tinker_seed(seed): all ids and numbers of tinker_fake derive from it",
+    "tinker_backend(name): what computes behind tinker_fake, as `scripted` or `torch`",
+    "tinker_sdk(specifier): run where the installed tinker SDK has such a version, as `>=0.25`; else skip",
+    "tinker_virtual_time: the clock of tinker_fake stands still until the test moves it",
+    "tinker_unread: results that nobody fetches do not fail the test",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the markers."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that is for other versions of the SDK."""
+    for marker in item.iter_markers("tinker_sdk"):
+        from fake_server.fixtures import unfit_sdk
+
+        if reason := unfit_sdk(*marker.args):
+            pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Run a test; then check that what it asked for has happened."""
+    yield
+    for fake in item.stash.get(FAKES, ()):
+        from fake_server.fixtures import check
+
+        check(fake, item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Attach what the server saw to the report of a failed test."""
+    report = yield
+    if report.failed:
+        for fake in item.stash.get(FAKES, ()):
+            from fake_server.fixtures import sections
+
+            report.sections.extend(sections(fake))
+    return report
 
 
 @pytest.fixture(scope="session")
-def tinker_fake_server() -> "Iterator[LiveServer]":
-    """One live server with the scripted backend, for the whole session."""
-    from fake_server.app import create_app
-    from fake_server.running import LiveServer, find_backend
+def tinker_backend_options() -> "BackendOptions":
+    """What the backends are opened with: the defaults. Override it to serve other base models."""
+    from contract import BackendOptions
 
-    with LiveServer(create_app(find_backend("scripted"), control=True)) as server:
-        yield server
+    return BackendOptions()
+
+
+@pytest.fixture(scope="session")
+def tinker_servers(tinker_backend_options: "BackendOptions") -> "Iterator[Servers]":
+    """The session's live servers, one for each backend, started when first asked for."""
+    from fake_server.fixtures import Servers
+
+    servers = Servers(tinker_backend_options)
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(scope="session")
+def tinker_fake_server(tinker_servers: "Servers") -> "FakeServer":
+    """One live server with the scripted backend, for the whole session; `.fresh()` gives an empty world."""
+    return tinker_servers.of("scripted")
 
 
 @pytest.fixture
@@ -33,32 +102,45 @@ def tinker_settings() -> "Settings":
 
 
 @pytest.fixture
-def tinker_clock() -> "Clock":
-    """The clock of `tinker_fake`: the machine's. Override it to move the time by hand."""
-    from fake_server.clock import SystemClock
+def tinker_clock(request: pytest.FixtureRequest) -> "Clock":
+    """The clock of `tinker_fake`: the machine's, or a virtual one where the test is marked so."""
+    from fake_server.clock import SystemClock, VirtualClock
 
-    return SystemClock()
+    return VirtualClock() if request.node.get_closest_marker("tinker_virtual_time") else SystemClock()
 
 
 @pytest.fixture
 def tinker_fake(
-    tinker_fake_server: "LiveServer",
+    tinker_servers: "Servers",
     tinker_settings: "Settings",
     tinker_clock: "Clock",
     request: pytest.FixtureRequest,
 ) -> "Iterator[Fake]":
-    """A fresh, isolated tenant of the live server: `.url`, `.env()`, `.asgi`, `.service_client()`."""
-    from fake_server.fake import Fake
+    """A fresh, isolated tenant of a live server: `.url`, `.env()`, `.service_client()`, and the controls."""
+    marker = request.node.get_closest_marker("tinker_backend")
+    yield from _opened(
+        tinker_servers, marker.args[0] if marker else "scripted", tinker_settings, tinker_clock, request
+    )
 
-    name = _tenant_of(request.node)
-    fake = Fake(tinker_fake_server, name, settings=tinker_settings, clock=tinker_clock)
+
+@pytest.fixture
+def tinker_engine(
+    tinker_servers: "Servers",
+    tinker_settings: "Settings",
+    tinker_clock: "Clock",
+    request: pytest.FixtureRequest,
+) -> "Iterator[Fake]":
+    """The same with the torch backend: it really trains and really samples."""
+    yield from _opened(tinker_servers, "torch", tinker_settings, tinker_clock, request)
+
+
+def _opened(
+    servers: "Servers", backend: str, settings: "Settings", clock: "Clock", request: pytest.FixtureRequest
+) -> "Iterator[Fake]":
+    from fake_server.fixtures import open_fake
+
+    fake = open_fake(servers.of(backend), request.node, settings, clock)
+    request.node.stash.setdefault(FAKES, []).append(fake)
     yield fake
+    request.node.stash[FAKES].remove(fake)
     fake.close()
-
-
-def _tenant_of(test: pytest.Item) -> str:
-    """A name that no other test has: clients are kept by URL, and may live on after their test."""
-    from zlib import crc32
-
-    plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in test.name)
-    return f"{crc32(test.nodeid.encode()):08x}-{plain[:48]}"

@@ -55,6 +55,7 @@ def _find(service: Service, request_id: str) -> Future:
 def _outcome(call: Call, future: Future, *, metadata_only: bool) -> Answer | FutureMetadata:
     payload, media_type = _payload(call.service, future, call.accept)
     call.exchange.answer = future.outcome
+    future.read = True
     if metadata_only and len(payload) > call.service.settings.inline_result_bytes:
         return FutureMetadata(response_payload_size=len(payload))
     return Answer(200, payload, media_type)

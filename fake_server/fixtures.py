@@ -1,0 +1,107 @@
+"""What the pytest plugin does once a test needs it; kept apart, so that the plugin imports only pytest."""
+
+import json
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from zlib import crc32
+
+import pytest
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from contract import BackendOptions
+from fake_server.clock import Clock
+from fake_server.fake import Fake, FakeServer
+from fake_server.journal import Journal, as_fields
+from fake_server.running import find_backend
+from fake_server.settings import Settings
+from fake_server.unread import assert_read
+
+__all__ = ["Servers", "check", "open_fake", "sections", "unfit_sdk"]
+
+MOST_ENTRIES = 30
+MOST_LETTERS = 200
+"""Of the journal, in the report of a failed test."""
+
+
+class Servers:
+    """Live servers by the name of their backend, each started when first asked for."""
+
+    def __init__(self, options: BackendOptions) -> None:
+        self._options = options
+        self._servers: dict[str, FakeServer] = {}
+
+    def of(self, backend: str) -> FakeServer:
+        """The server with that backend.
+
+        Raises:
+            LookupError: listing the backends that are installed.
+        """
+        if backend not in self._servers:
+            server = FakeServer(find_backend(backend), self._options)
+            self._servers[backend] = server
+            server.start()
+        return self._servers[backend]
+
+    def stop(self) -> None:
+        """Stop all."""
+        for server in self._servers.values():
+            server.stop()
+
+
+def open_fake(server: FakeServer, test: pytest.Item, settings: Settings, clock: Clock) -> Fake:
+    """A world for one test, as its markers say."""
+    marker = test.get_closest_marker("tinker_seed")
+    chosen = replace(settings, seed=marker.args[0]) if marker else settings
+    return Fake(server, _tenant_of(test), settings=chosen, clock=clock)
+
+
+def _tenant_of(test: pytest.Item) -> str:
+    """A name that no other test has: clients are kept by URL, and may live on after their test."""
+    plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in test.name)
+    return f"{crc32(test.nodeid.encode()):08x}-{plain[:48]}"
+
+
+def unfit_sdk(specifier: str) -> str | None:
+    """Why a test for such versions of the SDK cannot run here; None where it can."""
+    try:
+        wanted = SpecifierSet(specifier)
+    except InvalidSpecifier:
+        raise pytest.UsageError(
+            f"tinker_sdk: expected a version specifier such as '>=0.25,<0.38', got {specifier!r}"
+        ) from None
+    try:
+        installed = version("tinker")
+    except PackageNotFoundError:
+        return f"needs tinker {specifier}; none is installed"
+    return None if installed in wanted else f"needs tinker {specifier}; {installed} is installed"
+
+
+def check(fake: Fake, test: pytest.Item) -> None:
+    """Check what a test that passed has left undone.
+
+    Raises:
+        AssertionError: naming it.
+    """
+    if not test.get_closest_marker("tinker_unread"):
+        assert_read(fake.service)
+
+
+def sections(fake: Fake) -> list[tuple[str, str]]:
+    """What the server saw, as sections of a test's report."""
+    return [(f"tinker journal of {fake.name}", _journal_text(fake.journal))]
+
+
+def _journal_text(journal: Journal) -> str:
+    """The last entries, one line each."""
+    shown = islice(journal, max(0, len(journal) - MOST_ENTRIES), None)
+    lines = [_line(as_fields(entry)) for entry in shown]
+    skipped = journal.total - len(lines)
+    return "\n".join([f"… {skipped} earlier ones", *lines] if skipped else lines)
+
+
+def _line(fields: dict[str, object]) -> str:
+    bodies = [json.dumps(fields[name]) for name in ("request", "answer")]
+    request, answer = (text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…" for text in bodies)
+    faults = f" ! {', '.join(map(str, fields['faults']))}" if fields["faults"] else ""  # type: ignore[call-overload]
+    return f"{fields['number']:>4} {fields['operation']} {fields['status']}{faults} {request} -> {answer}"

@@ -1,0 +1,227 @@
+"""Markers and checks of the pytest plugin, as pytest shows them."""
+
+import hypothesis  # noqa: F401 # or each run in this process would import it anew
+import pytest
+import tinker  # noqa: F401 # as above
+
+import fake_server.fixtures  # noqa: F401 # as above
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def run(pytester):
+    """Runs a test file in a pytest of its own; in a process of its own where it imports what cannot be twice."""
+
+    def run(text, *options, process=False):
+        pytester.makepyfile(text)
+        runner = pytester.runpytest_subprocess if process else pytester.runpytest_inprocess
+        return runner("-p", "no:cacheprovider", "-q", *options)
+
+    return run
+
+
+SEEDS = """
+import pytest
+
+@pytest.mark.tinker_seed(7)
+def test_a_seed(tinker_fake):
+    assert tinker_fake.service.settings.seed == 7
+
+def test_no_seed(tinker_fake):
+    assert tinker_fake.service.settings.seed == 0
+"""
+
+
+def test_a_test_has_the_seed_of_its_marker(run):
+    run(SEEDS).assert_outcomes(passed=2)
+
+
+VERSIONS = """
+import pytest
+
+@pytest.mark.tinker_sdk(">=0.1")
+def test_here():
+    pass
+
+@pytest.mark.tinker_sdk("<0.1")
+def test_elsewhere():
+    raise AssertionError
+"""
+
+
+def test_a_test_for_other_versions_of_the_sdk_is_skipped_with_a_reason(run):
+    result = run(VERSIONS, "-rs")
+
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED*needs tinker <0.1; * is installed"])
+
+
+def test_an_unreadable_version_is_refused(run):
+    result = run(VERSIONS.replace(">=0.1", "new"))
+
+    result.stdout.fnmatch_lines(["*tinker_sdk: expected a version specifier such as '>=0.25,<0.38', got 'new'*"])
+
+
+def test_a_test_is_skipped_where_no_sdk_is_installed(monkeypatch):
+    from importlib.metadata import PackageNotFoundError
+
+    from fake_server import fixtures
+
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(fixtures, "version", missing)
+
+    assert fixtures.unfit_sdk(">=0.1") == "needs tinker >=0.1; none is installed"
+
+
+TIME = """
+import pytest
+
+@pytest.mark.tinker_virtual_time
+def test_time(tinker_fake, tinker_clock):
+    before = tinker_fake.service.clock.now()
+    tinker_clock.advance(60)
+    assert tinker_fake.service.clock.now() == before + 60
+"""
+
+
+def test_a_marked_test_moves_the_time_itself(run):
+    run(TIME).assert_outcomes(passed=1)
+
+
+BACKENDS = """
+import pytest
+
+LOSS = {}
+
+def first_loss(fake):
+    import tinker
+    from tinker import types
+
+    training = fake.service_client().create_lora_training_client("tinkerproof/pico", rank=4).result()
+    datum = types.Datum(
+        model_input=types.ModelInput.from_ints([72, 105, 32]),
+        loss_fn_inputs={"target_tokens": [105, 32, 33], "weights": [1.0, 1.0, 1.0]},
+    )
+    return training.forward_backward([datum], "cross_entropy").result().metrics["loss:sum"]
+
+def test_scripted(tinker_fake):
+    LOSS["scripted"] = first_loss(tinker_fake)
+
+def test_engine(tinker_engine):
+    LOSS["torch"] = first_loss(tinker_engine)
+
+@pytest.mark.tinker_backend("torch")
+def test_marked(tinker_fake):
+    assert first_loss(tinker_fake) == LOSS["torch"] != LOSS["scripted"]
+
+@pytest.mark.tinker_backend("abacus")
+def test_unknown(tinker_fake):
+    pass
+"""
+
+
+@pytest.mark.sdk
+def test_a_test_chooses_what_computes(run):
+    result = run(BACKENDS, "-p", "no:randomly", process=True)
+
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines(["*backend: expected one of scripted, torch, got 'abacus'*"])
+
+
+UNREAD = """
+import json, pytest, urllib.request
+
+def post(fake, path, body):
+    data = json.dumps(body).encode()
+    headers = {"x-api-key": fake.api_key, "content-type": "application/json"}
+    request = urllib.request.Request(f"{fake.url}/api/v1/{path}", data, headers)
+    return json.load(urllib.request.urlopen(request))
+
+def submit(fake):
+    session = post(fake, "create_session", {"tags": [], "user_metadata": {}, "sdk_version": "0.38.0"})
+    model = {"session_id": session["session_id"], "model_seq_id": 0, "base_model": "tinkerproof/pico"}
+    return post(fake, "create_model", model | {"lora_config": {"rank": 4}})["request_id"]
+
+def test_looks(tinker_fake):
+    post(tinker_fake, "retrieve_future", {"request_id": submit(tinker_fake)})
+
+def test_never_looks(tinker_fake):
+    submit(tinker_fake)
+
+@pytest.mark.tinker_unread
+def test_may_look_away(tinker_fake):
+    submit(tinker_fake)
+"""
+
+
+def test_a_test_that_never_looks_at_a_result_fails_and_says_which(run):
+    result = run(UNREAD, "-p", "no:randomly")
+
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        ["*UnreadFuture: futures: expected each result to be fetched, got 1 that nobody asked for: create_model*"]
+    )
+
+
+def test_a_failed_test_shows_what_the_server_saw(run):
+    result = run(UNREAD, "-k", "never_looks")
+
+    result.stdout.fnmatch_lines(
+        ["*tinker journal of *-test-never-looks*", "*1 create_session 200 *", "*2 create_model 200 *"]
+    )
+
+
+EXAMPLES = """
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+seen = set()
+
+@settings(max_examples=20, database=None)
+@given(tag=st.text(max_size=3))
+def test_each_example_has_a_world(tinker_fake_server, tag):
+    fake = tinker_fake_server.fresh()
+    assert len(fake.service.store.sessions) == 0
+    fake.service.open_implicit_session("s")
+    seen.add(fake.name)
+
+@settings(max_examples=20, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tag=st.text(max_size=3))
+def test_with_the_usual_fixture(tinker_fake, tag):
+    fake = tinker_fake.fresh()
+    assert len(fake.service.store.sessions) == 0
+    fake.service.open_implicit_session("s")
+"""
+
+
+def test_each_example_of_a_property_test_has_a_world_of_its_own(run):
+    run(EXAMPLES).assert_outcomes(passed=2)
+
+
+def test_fresh_worlds_do_not_pile_up(tinker_fake_server):
+    before = len(tinker_fake_server.app.state.tenants)
+
+    for _ in range(10):
+        tinker_fake_server.fresh().fresh()
+
+    tinker_fake_server.forget()
+    assert len(tinker_fake_server.app.state.tenants) == before
+
+
+PARALLEL = """
+import pytest
+
+@pytest.mark.parametrize("number", range({tests}))
+def test_world(tinker_fake, number):
+    service = tinker_fake.service
+    service.open_implicit_session(f"canary-{{number}}")
+    assert [record.session_id for record in service.store.sessions] == [f"canary-{{number}}"]
+    assert len(tinker_fake.journal) == 0
+"""
+
+
+@pytest.mark.parametrize("options", [["-n", "8"], ["-p", "randomly"]])
+def test_a_thousand_tests_read_nothing_of_each_other(run, options):
+    run(PARALLEL.format(tests=1000), *options, process=True).assert_outcomes(passed=1000)
