@@ -1,6 +1,8 @@
 """What the pytest plugin does once a test needs it; kept apart, so that the plugin imports only pytest."""
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
@@ -12,13 +14,15 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from contract import BackendOptions
 from fake_server.clock import Clock
 from fake_server.fake import Fake, FakeServer
+from fake_server.guard import NetworkBlocked, network_guard
 from fake_server.journal import Journal, as_fields
-from fake_server.running import find_backend
+from fake_server.running import LiveServer, find_backend
 from fake_server.settings import Settings
 from fake_server.unread import assert_read
 
-__all__ = ["Servers", "check", "open_fake", "sections", "unfit_sdk"]
+__all__ = ["Servers", "check", "opened", "sections", "unfit_sdk"]
 
+BLOCKED = pytest.StashKey[list[NetworkBlocked]]()
 MOST_ENTRIES = 30
 MOST_LETTERS = 200
 """Of the journal, in the report of a failed test."""
@@ -49,11 +53,17 @@ class Servers:
             server.stop()
 
 
-def open_fake(server: FakeServer, test: pytest.Item, settings: Settings, clock: Clock) -> Fake:
-    """A world for one test, as its markers say."""
+@contextmanager
+def opened(server: LiveServer, test: pytest.Item, settings: Settings, clock: Clock) -> Iterator[Fake]:
+    """A world for one test, as its markers say; while it is there, nothing gets beyond loopback."""
     marker = test.get_closest_marker("tinker_seed")
     chosen = replace(settings, seed=marker.args[0]) if marker else settings
-    return Fake(server, _tenant_of(test), settings=chosen, clock=clock)
+    with ExitStack() as stack:
+        free = test.get_closest_marker("tinker_network")
+        test.stash[BLOCKED] = [] if free else stack.enter_context(network_guard())
+        fake = Fake(server, _tenant_of(test), settings=chosen, clock=clock)
+        yield fake
+        fake.close()
 
 
 def _tenant_of(test: pytest.Item) -> str:
@@ -83,13 +93,16 @@ def check(fake: Fake, test: pytest.Item) -> None:
     Raises:
         AssertionError: naming it.
     """
+    for blocked in test.stash[BLOCKED]:
+        raise AssertionError(str(blocked))  # a client or a thread has swallowed it
     if not test.get_closest_marker("tinker_unread"):
         assert_read(fake.service)
 
 
 def sections(fake: Fake) -> list[tuple[str, str]]:
     """What the server saw, as sections of a test's report."""
-    return [(f"tinker journal of {fake.name}", _journal_text(fake.journal))]
+    controls = fake.service.controls
+    return [(f"tinker journal of {fake.name}", _journal_text(controls.journal))] if controls else []
 
 
 def _journal_text(journal: Journal) -> str:

@@ -1,4 +1,4 @@
-"""Fixtures and markers. Every pytest run where tinkerproof is installed loads this: it imports only pytest."""
+"""Fixtures and markers. Loaded in every pytest run where we are installed, so it imports only pytest."""
 
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fake_server.clock import Clock
     from fake_server.fake import Fake, FakeServer
     from fake_server.fixtures import Servers
+    from fake_server.running import LiveServer
     from fake_server.settings import Settings
 
 __all__ = [
@@ -28,6 +29,7 @@ MARKERS = (
     "tinker_backend(name): what computes behind tinker_fake, as `scripted` or `torch`",
     "tinker_sdk(specifier): run where the installed tinker SDK has such a version, as `>=0.25`; else skip",
     "tinker_virtual_time: the clock of tinker_fake stands still until the test moves it",
+    "tinker_network: the test may reach beyond loopback",
     "tinker_unread: results that nobody fetches do not fail the test",
 )
 
@@ -111,16 +113,16 @@ def tinker_clock(request: pytest.FixtureRequest) -> "Clock":
 
 @pytest.fixture
 def tinker_fake(
-    tinker_servers: "Servers",
-    tinker_settings: "Settings",
-    tinker_clock: "Clock",
-    request: pytest.FixtureRequest,
+    tinker_settings: "Settings", tinker_clock: "Clock", request: pytest.FixtureRequest
 ) -> "Iterator[Fake]":
     """A fresh, isolated tenant of a live server: `.url`, `.env()`, `.service_client()`, and the controls."""
     marker = request.node.get_closest_marker("tinker_backend")
-    yield from _opened(
-        tinker_servers, marker.args[0] if marker else "scripted", tinker_settings, tinker_clock, request
+    server: LiveServer = (
+        request.getfixturevalue("tinker_servers").of(*marker.args)
+        if marker
+        else request.getfixturevalue("tinker_fake_server")
     )
+    yield from _opened(server, tinker_settings, tinker_clock, request.node)
 
 
 @pytest.fixture
@@ -131,16 +133,15 @@ def tinker_engine(
     request: pytest.FixtureRequest,
 ) -> "Iterator[Fake]":
     """The same with the torch backend: it really trains and really samples."""
-    yield from _opened(tinker_servers, "torch", tinker_settings, tinker_clock, request)
+    yield from _opened(tinker_servers.of("torch"), tinker_settings, tinker_clock, request.node)
 
 
 def _opened(
-    servers: "Servers", backend: str, settings: "Settings", clock: "Clock", request: pytest.FixtureRequest
+    server: "LiveServer", settings: "Settings", clock: "Clock", test: pytest.Item
 ) -> "Iterator[Fake]":
-    from fake_server.fixtures import open_fake
+    from fake_server.fixtures import opened
 
-    fake = open_fake(servers.of(backend), request.node, settings, clock)
-    request.node.stash.setdefault(FAKES, []).append(fake)
-    yield fake
-    request.node.stash[FAKES].remove(fake)
-    fake.close()
+    with opened(server, test, settings, clock) as fake:
+        test.stash.setdefault(FAKES, []).append(fake)
+        yield fake
+        test.stash[FAKES].remove(fake)

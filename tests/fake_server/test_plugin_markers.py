@@ -11,7 +11,7 @@ pytest_plugins = ["pytester"]
 
 @pytest.fixture
 def run(pytester):
-    """Runs a test file in a pytest of its own; in a process of its own where it imports what cannot be twice."""
+    """Runs a test file in a pytest of its own; in another process where an import cannot be repeated."""
 
     def run(text, *options, process=False):
         pytester.makepyfile(text)
@@ -60,7 +60,9 @@ def test_a_test_for_other_versions_of_the_sdk_is_skipped_with_a_reason(run):
 def test_an_unreadable_version_is_refused(run):
     result = run(VERSIONS.replace(">=0.1", "new"))
 
-    result.stdout.fnmatch_lines(["*tinker_sdk: expected a version specifier such as '>=0.25,<0.38', got 'new'*"])
+    result.stdout.fnmatch_lines(
+        ["*tinker_sdk: expected a version specifier such as '>=0.25,<0.38', got 'new'*"]
+    )
 
 
 def test_a_test_is_skipped_where_no_sdk_is_installed(monkeypatch):
@@ -162,7 +164,7 @@ def test_a_test_that_never_looks_at_a_result_fails_and_says_which(run):
 
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(
-        ["*UnreadFuture: futures: expected each result to be fetched, got 1 that nobody asked for: create_model*"]
+        ["*UnreadFuture: futures: expected each result to be fetched, got 1 *: create_model*"]
     )
 
 
@@ -225,3 +227,54 @@ def test_world(tinker_fake, number):
 @pytest.mark.parametrize("options", [["-n", "8"], ["-p", "randomly"]])
 def test_a_thousand_tests_read_nothing_of_each_other(run, options):
     run(PARALLEL.format(tests=1000), *options, process=True).assert_outcomes(passed=1000)
+
+
+NETWORK = """
+import pytest, socket, threading
+
+def dial():
+    socket.create_connection(("192.0.2.1", 80), timeout=0.01)
+
+def test_guarded(tinker_fake):
+    dial()
+
+def test_swallowed(tinker_fake):
+    try:
+        dial()
+    except BaseException:
+        pass
+
+@pytest.mark.tinker_network
+def test_free(tinker_fake):
+    with pytest.raises(OSError):
+        dial()
+"""
+
+
+def test_nothing_gets_beyond_loopback_unless_the_test_says_so(run):
+    result = run(NETWORK)
+
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(["*expected only loopback while a fake is in use, got '192.0.2.1'*"])
+
+
+BARE = """
+import pytest
+from fake_server.app import create_app
+from fake_server.running import LiveServer, find_backend
+
+@pytest.fixture(scope="session")
+def tinker_fake_server():
+    with LiveServer(create_app(find_backend("scripted"))) as server:
+        yield server
+
+def test_fails(tinker_fake):
+    assert tinker_fake.service.controls
+"""
+
+
+def test_a_server_of_the_users_own_takes_the_place_of_the_usual_one(run):
+    result = run(BARE)
+
+    result.assert_outcomes(failed=1)
+    assert "tinker journal" not in result.stdout.str()
