@@ -134,12 +134,16 @@ async def _watched(
     )
     exchange.gone = gone  # after the body only a disconnect comes
     call.exchange = exchange
+    if traffic.observers:
+        exchange.note_request(incoming)
     serve: Serve = partial(_serve, call, binding, incoming)
     for interceptor in reversed(traffic.interceptors):
         serve = partial(interceptor, exchange, row, incoming, serve)
     try:
         answer = await serve()
         exchange.status = answer.status
+        if traffic.observers:
+            exchange.note_answer(answer)
         return answer
     finally:
         traffic.end(exchange)
@@ -167,7 +171,7 @@ async def _serve(call: Call, binding: Binding, incoming: Incoming) -> Answer:
             exchange.request = request = _read(service, row, incoming, exchange)
             value = binding.serve(call, request)
             if isinstance(row, Deferred):
-                value = _promise(service, row, value, incoming)
+                value = _promise(service, row, value, incoming, exchange)
         if binding.is_async:
             value = await value
         answer = answer_of(value)
@@ -209,10 +213,10 @@ def _use_up(service: Service, incoming: Incoming) -> None:
 
 
 def _promise(
-    service: Service, row: Endpoint, submission: Submission[Any], incoming: Incoming
+    service: Service, row: Endpoint, submission: Submission[Any], incoming: Incoming, exchange: Exchange
 ) -> UntypedAPIFuture:
-    digest = blake2b(incoming.body, digest_size=16).digest()
-    future = service.submit(submission, row.name, digest)
+    exchange.digest = blake2b(incoming.body, digest_size=16).digest()
+    future = service.submit(submission, row.name, exchange.digest)
     return UntypedAPIFuture(request_id=future.request_id, sample_sequence_ids=future.sample_sequence_ids)
 
 

@@ -1,5 +1,8 @@
 """`Controls`: what a test author holds of one tenant, beside what the API gives to everybody."""
 
+from contextlib import suppress
+
+from contract import ApiError
 from fake_server.journal import Journal
 from fake_server.service import Service
 
@@ -11,5 +14,17 @@ class Controls:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.journal = Journal()
+        self.journal = Journal(
+            tenant=service.name,
+            secrets=service.settings.auth.api_keys,
+            now=service.clock.now,
+            find_outcome=self._outcome,
+            open_exchanges=lambda: service.traffic,
+        )
         service.traffic.observers.append(self.journal.add)
+
+    def _outcome(self, request_id: str) -> object:
+        """The outcome of a future that can still be fetched, shown or not."""
+        with self.service.lock, suppress(ApiError):
+            return self.service.futures.get(request_id).outcome
+        return None

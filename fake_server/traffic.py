@@ -2,13 +2,18 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from math import inf
+from time import monotonic
+
+from pydantic_core import from_json
 
 from contract import Endpoint
+from contract.codec import JSON, media_type_of
 from contract.versions import SdkVersion
 from fake_server.clock import Clock
 from fake_server.wire import Answer, Incoming
@@ -35,8 +40,8 @@ class Exchange:
     sdk_version: SdkVersion
     retry_count: int = 0
     """How often the client has tried this request before, as it says itself."""
-    idempotency_key: str | None = None
-    request: object = None
+    idempotency_key: str | None = field(default=None, repr=False)
+    request: object = field(default=None, repr=False)
     """The decoded request; None where it could not be decoded, or takes none."""
     unknown_fields: tuple[str, ...] = ()
     """Fields of the request that the contract does not know, and that were dropped."""
@@ -46,12 +51,44 @@ class Exchange:
     """None while it is open."""
     status: int = 0
     """Of the answer; 0 where the client left before, or none was sent."""
-    answer: object = None
+    answer: object = field(default=None, repr=False)
     """The decoded answer, or the error that was answered. Of a poll: the outcome of the future."""
     faults: list[str] = field(default_factory=list)
     """What was done to it on purpose, in order."""
     gone: Callable[[], Awaitable[object]] = _stays
     """Returns once the client has left; never, unless the app says."""
+    digest: bytes = b""
+    """Of the body, where a promise is asked for: the same for a true replay."""
+    real_at: float = 0.0
+    """When it arrived, by the machine's monotonic clock: people and programs wait on that one, too."""
+    says_version: bool = True
+    """Whether the client names its version; who does not is taken for the newest."""
+    request_bytes: int = 0
+    """Size of the body as it arrived."""
+    request_type: str = JSON
+    """Media type of the body."""
+    answer_bytes: int = 0
+    """Size of the answer's body."""
+    answer_type: str = JSON
+    """Media type of the answer."""
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers of the answer beside type and length."""
+
+    def note_request(self, incoming: Incoming) -> None:
+        """Keep what observers want to know of the request's bytes."""
+        self.real_at = monotonic()
+        self.says_version = bool(incoming.headers.get("x-stainless-package-version"))
+        self.request_bytes = len(incoming.body)
+        self.request_type = media_type_of(incoming.headers.get("content-type")) or JSON
+
+    def note_answer(self, answer: Answer) -> None:
+        """Keep what observers want to know of the answer's bytes."""
+        self.answer_bytes = len(answer.body)
+        self.answer_type = answer.media_type
+        self.answer_headers = dict(answer.headers or {})
+        if self.answer is None and answer.body and answer.media_type == JSON:
+            with suppress(ValueError):  # bytes that were made to be no JSON
+                self.answer = from_json(answer.body)
 
 
 Serve = Callable[[], Awaitable[Answer]]
@@ -115,6 +152,7 @@ class Traffic:
         """Its answer is made, or its client has left."""
         del self._open[exchange.number]
         exchange.answered_at = self.clock.now()
+        exchange.gone = _stays  # who keeps exchanges shall not keep connections
         for observer in self.observers:
             observer(exchange)
         self.on_rest()

@@ -1,23 +1,41 @@
 """The journal over HTTP."""
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
-from contract import EmptyRequest, Operation, WireModel, WireResponse
-from fake_server.control_api.control import Control, control, controls_of
-from fake_server.journal import as_fields
-from fake_server.service import Call
+from pydantic import NonNegativeInt
 
-__all__ = ["JOURNAL"]
+from contract import BadRequest, EmptyRequest, Operation, WireModel, WireResponse
+from fake_server.control_api.control import Control, control, controls_of
+from fake_server.entries import Entry
+from fake_server.har import as_har
+from fake_server.journal import Journal
+from fake_server.journal_files import as_lines
+from fake_server.service import Call
+from fake_server.wire import Answer
+
+__all__ = ["JOURNAL", "LINES"]
+
+LINES = "application/x-ndjson"
 
 
 class JournalRequest(WireModel):
     """Which entries."""
 
     operation: str | None = None
-    """Only those of this operation."""
+    """Only those of this operation, alias or pattern with `*`."""
+    session_id: str | None = None
+    """Only those of this session."""
+    model_id: str | None = None
+    """Only those about this model."""
+    seq_id: int | None = None
+    """Only those with this number."""
+    status: int | None = None
+    """Only those that were answered with it."""
     after: int = 0
     """Only those with a higher number."""
-    limit: int = 1000
+    limit: NonNegativeInt = 1000
     """At most so many, the oldest."""
 
 
@@ -30,16 +48,31 @@ class JournalResponse(WireResponse):
 
 
 def get_journal(call: Call, request: JournalRequest) -> JournalResponse:
-    """Entries, oldest first."""
+    """Entries, oldest first; beside their own fields, the model and the session that they belong to."""
     journal = controls_of(call).journal
-    chosen = [
-        entry
-        for entry in journal
-        if entry.number > request.after and request.operation in (None, entry.operation)
-    ]
-    return JournalResponse(
-        total=journal.total, entries=[as_fields(entry) for entry in chosen[: request.limit]]
-    )
+    chosen = list(_chosen(journal, request))[: request.limit]
+    entries = [{**e.fields, "session_id": e.session_id, "model_id": e.model_id} for e in chosen]
+    return JournalResponse(total=journal.total, entries=entries)
+
+
+def _chosen(journal: Journal, request: JournalRequest) -> Iterator[Entry]:
+    names = ("session_id", "model_id", "seq_id", "status")
+    wanted = {name: value for name in names if (value := getattr(request, name)) is not None}
+    try:
+        calls = journal.calls(*filter(None, [request.operation]))
+    except LookupError as error:
+        raise BadRequest(str(error)) from None
+    return (entry for entry in calls.where(**wanted) if entry.number > request.after)
+
+
+def get_lines(call: Call, _request: EmptyRequest) -> Answer:
+    """All entries as JSON lines."""
+    return Answer(200, as_lines(controls_of(call).journal).encode(), LINES)
+
+
+def get_har(call: Call, _request: EmptyRequest) -> Answer:
+    """All entries as HAR 1.2."""
+    return Answer(200, json.dumps(as_har(controls_of(call).journal), ensure_ascii=False).encode())
 
 
 def clear_journal(call: Call, _request: EmptyRequest) -> None:
@@ -48,6 +81,7 @@ def clear_journal(call: Call, _request: EmptyRequest) -> None:
 
 
 NOTHING = type(None)
+PATH = "/-/journal"
 JOURNAL: tuple[Control, ...] = (
     control(
         Operation(
@@ -56,11 +90,40 @@ JOURNAL: tuple[Control, ...] = (
             "Requests and answers, decoded.",
             JournalRequest,
             JournalResponse,
-            path="/-/journal",
+            path=PATH,
             area="journal",
         ),
         get_journal,
-        python="journal",
+        python="journal.calls(operation)",
+        command="journal URL\\|FILE",
+    ),
+    control(
+        Operation(
+            "journal_lines",
+            "GET",
+            "The same as JSON lines, a file that is read back.",
+            EmptyRequest,
+            NOTHING,
+            path=f"{PATH}.jsonl",
+            area="journal",
+        ),
+        get_lines,
+        python="journal_files.as_lines(journal)",
+        command="journal URL --jsonl",
+    ),
+    control(
+        Operation(
+            "journal_har",
+            "GET",
+            "The same as HAR 1.2.",
+            EmptyRequest,
+            NOTHING,
+            path=f"{PATH}.har",
+            area="journal",
+        ),
+        get_har,
+        python="har.as_har(journal)",
+        command="journal URL --har",
     ),
     control(
         Operation(
@@ -69,7 +132,7 @@ JOURNAL: tuple[Control, ...] = (
             "Forget all entries.",
             EmptyRequest,
             NOTHING,
-            path="/-/journal",
+            path=PATH,
             area="journal",
         ),
         clear_journal,
