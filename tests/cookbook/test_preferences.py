@@ -7,6 +7,7 @@ import pytest
 pytestmark = [pytest.mark.sdk, pytest.mark.slow]
 
 
+@pytest.mark.slice
 def test_dpo_begins_at_ln_2_and_learns(recipes):
     run = recipes.run(
         "run",

@@ -5,6 +5,7 @@ import pytest
 pytestmark = [pytest.mark.sdk, pytest.mark.slow]
 
 
+@pytest.mark.slice
 def test_sampled_logprobs_are_those_of_the_training_pass_and_the_policy_moves(recipes):
     run = recipes.run(
         "run",
@@ -29,7 +30,10 @@ def test_sampled_logprobs_are_those_of_the_training_pass_and_the_policy_moves(re
     assert min(moved) > 1e-4
 
 
-@pytest.mark.parametrize("loss", ["importance_sampling", "cispo", "gspo", "stable_reinforce"])
+LOSSES = ["importance_sampling", "cispo", "gspo", pytest.param("stable_reinforce", marks=pytest.mark.slice)]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_rewards_vary_and_every_step_trains(recipes, loss):
     run = recipes.run(
         "run",

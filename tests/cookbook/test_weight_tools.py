@@ -27,7 +27,7 @@ MIXTURE = Variant(
 CASES = [
     (VARIANT["llama"], {}),
     (VARIANT["llama"], {"train_unembed": False}),
-    (VARIANT["qwen3"], {}),
+    pytest.param(VARIANT["qwen3"], {}, marks=pytest.mark.slice),
     (VARIANT["qwen3 tied"], {"train_unembed": False}),
     (VARIANT["qwen3_moe"], {}),
     (MIXTURE, {}),
