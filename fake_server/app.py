@@ -47,6 +47,7 @@ from fake_server.wire import (
     error_answer,
     numbered,
     read,
+    read_exactly,
     send_whole,
 )
 
@@ -151,7 +152,8 @@ async def _watched(
 
 async def _controlled(call: Call, binding: Binding, incoming: Incoming) -> Answer:
     """Serve a request of who controls the tenant: it is not watched, and needs no key."""
-    request = _read(call.service, binding.row, incoming, Exchange(0, 0.0, "", call.sdk_version))
+    assert isinstance(binding.row, Operation)  # as all controls are
+    request = read_exactly(binding.row.request, incoming, call.service.settings.max_body_bytes)
     value = binding.serve(call, request)
     return answer_of(await value if binding.is_async else value)
 

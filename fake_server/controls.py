@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from contract import ApiError
+from fake_server.delivery import Delivery
 from fake_server.journal import Journal
 from fake_server.service import Service
 
@@ -17,10 +18,11 @@ class Controls:
         self.journal = Journal(
             tenant=service.name,
             secrets=service.settings.auth.api_keys,
-            now=service.clock.now,
+            now=lambda: service.clock.now(),
             find_outcome=self._outcome,
             open_exchanges=lambda: service.traffic,
         )
+        self.delivery = Delivery(service)
         service.traffic.observers.append(self.journal.add)
 
     def _outcome(self, request_id: str) -> object:

@@ -9,6 +9,7 @@ from contract import BackendFactory, BackendOptions
 from fake_server.app import create_app, for_tenant
 from fake_server.clock import Clock
 from fake_server.controls import Controls
+from fake_server.delivery import Delivery
 from fake_server.journal import Journal
 from fake_server.running import LiveServer
 from fake_server.service import Service
@@ -106,6 +107,11 @@ class Fake:
         if controls is None:
             raise LookupError("controls are off on this server; make its app with control=True")
         return controls
+
+    @property
+    def delivery(self) -> Delivery:
+        """When the outcomes of this world's futures show, and as what."""
+        return self.controls.delivery
 
     @property
     def journal(self) -> Journal:

@@ -1,7 +1,7 @@
 """`FutureStore`: promises, their outcomes, and who waits for them.
 
-Two questions stay apart: when an outcome is computed (`resolve`) and when it shows (`release`). A
-`Delivery` decides whether a computed outcome shows at once; one that does not is held until `release`.
+Two questions stay apart: when an outcome is computed (`resolve`) and when it shows. A `Hold` keeps a
+computed outcome from showing, until it is over or the future is released.
 """
 
 import logging
@@ -11,6 +11,7 @@ from concurrent.futures import CancelledError
 from concurrent.futures import Future as Computation
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from contract import (
@@ -27,7 +28,7 @@ from contract import (
 from contract.codec import encode
 from fake_server.clock import Clock
 
-__all__ = ["Delivery", "Future", "FutureStore", "Job", "at_once"]
+__all__ = ["Completions", "Future", "FutureStore", "Hold", "Job"]
 
 CLONE_BLOCK = 1_000_000_000
 """Numbers per client of a sampling session. Source: sdk 0.38.0 lib/public_interfaces/sampling_client.py."""
@@ -37,6 +38,24 @@ REMEMBERED_IDS = 100_000
 log = logging.getLogger("tinkerproof")
 Outcome = FutureResult | RequestFailedResponse
 CANCELLED = RequestFailedResponse(error="cancelled by the client", category=RequestErrorCategory.User)
+
+
+@dataclass(slots=True)
+class Hold:
+    """What keeps an outcome from showing, and what it shows in its place."""
+
+    polls: int = 0
+    """How many polls are still answered at once, with nothing."""
+    until: float = -inf
+    """It does not show before that time; infinite where it never does by itself."""
+    held: bool = False
+    """Whether it waits for its release."""
+    failure: RequestFailedResponse | None = None
+    """What shows in the outcome's place: the work is done all the same."""
+
+    def over(self, now: float) -> bool:
+        """Whether a computed outcome shows."""
+        return self.polls == 0 and self.until <= now and not self.held
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +74,8 @@ class Future:
     computation: Computation[Any] | None = None
     """What will give the outcome, where the backend works on it beside other requests."""
     outcome: Outcome | None = None
+    hold: Hold | None = None
+    """What keeps the outcome from showing, apart from its computation."""
     released: bool = False
     """Whether the outcome shows."""
     released_at: float = 0.0
@@ -69,6 +90,10 @@ class Future:
     waiters: list[Callable[[], None]] = field(default_factory=list)
     payloads: dict[str, bytes] = field(default_factory=dict)
 
+    def shows_after(self, now: float) -> float:
+        """The time to come at which it may show by itself; infinite where the clock changes nothing."""
+        return self.hold.until if self.hold is not None and self.hold.until > now else inf
+
     @property
     def failed(self) -> bool:
         """Whether the outcome is a failure."""
@@ -81,13 +106,8 @@ class Future:
         return self.payloads[media_type]
 
 
-Delivery = Callable[[Future], bool]
-"""Whether a computed outcome shows at once."""
-
-
-def at_once(_: Future) -> bool:
-    """Every outcome shows as soon as it is computed."""
-    return True
+def _at_once(_: Future) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +128,8 @@ class Completions:
 
     cursor: int = 0
     events: OrderedDict[int, Future] = field(default_factory=OrderedDict)
+    pending: dict[str, Future] = field(default_factory=dict)
+    """By id, those that do not show yet."""
     waiters: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -119,12 +141,12 @@ class FutureStore:
         clock: Clock,
         ttl_seconds: float,
         lock: AbstractContextManager[object],
-        delivery: Delivery = at_once,
     ) -> None:
         self.clock = clock
         self._lock = lock
         self._ttl_seconds = ttl_seconds
-        self.delivery = delivery
+        self.plan: Callable[[Future], None] = _at_once
+        """Called with each new future before its work is queued: may give it a hold, and a queue state."""
         self._futures: dict[str, Future] = {}
         self._released: OrderedDict[str, Future] = OrderedDict()
         """Those that show, first released first."""
@@ -148,6 +170,9 @@ class FutureStore:
             if future.request_id in self._dropped:
                 raise Gone(self._gone(future.request_id))
             self._futures[future.request_id] = future
+            completions = self._completions_of(future)
+            if completions is not None:
+                completions.pending[future.request_id] = future
             return future, True
         if earlier.digest != future.digest:
             raise BadRequest(
@@ -231,28 +256,49 @@ class FutureStore:
         with self._lock:
             future.computation = None
             if future.outcome is None:
-                future.outcome = outcome
-                if self.delivery(future):
-                    self.release(future)
+                future.outcome = (future.hold and future.hold.failure) or outcome
+                self.tick(future)
+
+    def tick(self, future: Future) -> None:
+        """Let a computed outcome show if nothing holds it any more, and wake those who wait for it."""
+        with self._lock:
+            over = future.hold is None or future.hold.over(self.clock.now())
+            if over and future.outcome is not None and not future.released:
+                self._release(future)
+
+    def ask(self, future: Future) -> bool:
+        """A poll asks for it; returns whether that is one of those which are answered with nothing."""
+        hold = future.hold
+        if hold is None or not hold.polls or future.released:
+            return False
+        hold.polls -= 1
+        return True
 
     def release(self, future: Future) -> None:
-        """Let a computed outcome show, and wake those who wait for it."""
+        """Let it show, now or once it is computed, and wake those who wait for it."""
         with self._lock:
-            if future.outcome is not None and not future.released:
-                self._release(future)
+            if future.hold is not None:
+                future.hold = Hold(failure=future.hold.failure)
+            self.tick(future)
 
     def _release(self, future: Future) -> None:
         future.released = True
         future.released_at = self.clock.now()
         if future.request_id in self._futures:
             self._released[future.request_id] = future
-        if future.seq_id is not None and future.operation == "asample":
-            completions = self.completions(future.owner, future.seq_id // CLONE_BLOCK)
+        completions = self._completions_of(future)
+        if completions is not None:
+            completions.pending.pop(future.request_id, None)
             completions.cursor += 1
             completions.events[completions.cursor] = future
             future.cursor = completions.cursor
             _wake(completions.waiters)
         _wake(future.waiters)
+
+    def _completions_of(self, future: Future) -> Completions | None:
+        if future.seq_id is None or future.operation != "asample":
+            return None
+        return self.completions(future.owner, future.seq_id // CLONE_BLOCK)
 
     def completions(self, sampling_session_id: str, client: int) -> Completions:
         """What was completed for one client of a sampling session."""
@@ -268,6 +314,9 @@ class FutureStore:
     def discard(self, future: Future) -> None:
         """Take back a future that was just opened and whose request is rejected."""
         del self._futures[future.request_id]
+        completions = self._completions_of(future)
+        if completions is not None:
+            completions.pending.pop(future.request_id, None)
 
     def _expire(self) -> None:
         oldest = self.clock.now() - self._ttl_seconds

@@ -137,6 +137,7 @@ class Service:
         job = Job(future, submission.work, submission.on_result, submission.alongside)
         try:
             submission.admit()
+            self.futures.plan(future)
             if submission.ordered and submission.seq_id is not None:
                 self._queue(job, submission.seq_id)
             else:

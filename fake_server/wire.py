@@ -35,6 +35,7 @@ __all__ = [
     "error_answer",
     "numbered",
     "read",
+    "read_exactly",
     "result_media_type",
     "send_whole",
 ]
@@ -120,6 +121,17 @@ def read(
         if media_type != JSON:
             raise
     return decode(request_type, _upgraded(row, body), JSON, on_unknown=dropped)
+
+
+def read_exactly(request_type: type[Any], incoming: Incoming, limit: int) -> Any:
+    """The typed request of one who is no client: nothing is dropped, and nothing filled in.
+
+    Raises:
+        ApiError: if the body cannot be read or does not fit, unknown fields included.
+    """
+    body = decompress(incoming.body, incoming.headers.get("content-encoding"), limit)
+    _check_size(body, limit // JSON_SHARE)
+    return decode(request_type, _merged(incoming, body), JSON)
 
 
 def _check_size(body: bytes, limit: int) -> None:

@@ -2,8 +2,9 @@
 
 from fake_server.control_api.clock import CLOCK
 from fake_server.control_api.control import CONTROL, Control
+from fake_server.control_api.delivery import DELIVERY
 from fake_server.control_api.journal import JOURNAL
 
 __all__ = ["CONTROL", "CONTROLS", "Control"]
 
-CONTROLS: tuple[Control, ...] = (*CLOCK, *JOURNAL)
+CONTROLS: tuple[Control, ...] = (*CLOCK, *DELIVERY, *JOURNAL)

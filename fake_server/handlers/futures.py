@@ -1,6 +1,7 @@
 """Polling: one future, many, and taking one back."""
 
 from functools import partial
+from math import inf
 
 from contract import (
     BadRequest,
@@ -16,7 +17,7 @@ from contract import (
     Unprocessable,
 )
 from contract.codec import JSON, PROTOBUF
-from fake_server.futures import Future
+from fake_server.futures import Completions, Future
 from fake_server.service import Call, Service
 from fake_server.wire import Answer, result_media_type
 
@@ -27,18 +28,25 @@ async def retrieve_future(
     """The outcome, or after the long poll that it is still to come."""
     service = call.service
     end = service.clock.now() + service.settings.long_poll_seconds
+    with service.lock:
+        future = service.futures.get(request.request_id)
+        if service.futures.ask(future):
+            return _not_yet(future)
     while not (future := _find(service, request.request_id)).released:
         if service.clock.now() >= end or service.traffic.ended:
-            return TryAgainResponse(
-                request_id=future.request_id,
-                queue_state=future.queue_state,
-                queue_state_reason=future.queue_state_reason,
-            )
-        stalled = service.lanes.deadline(future.owner)
-        until = end if stalled is None else min(end, stalled)
+            return _not_yet(future)
+        event = min(future.shows_after(service.clock.now()), service.lanes.deadline(future.owner) or inf)
         shows = partial(_shows, future)
-        await service.traffic.wait(call.exchange, until, future.waiters, shows, idle=until == end)
+        await service.traffic.wait(call.exchange, min(end, event), future.waiters, shows, idle=event == inf)
     return _outcome(call, future, metadata_only=request.allow_metadata_only)
+
+
+def _not_yet(future: Future) -> TryAgainResponse:
+    return TryAgainResponse(
+        request_id=future.request_id,
+        queue_state=future.queue_state,
+        queue_state_reason=future.queue_state_reason,
+    )
 
 
 def _shows(future: Future) -> bool:
@@ -49,6 +57,7 @@ def _find(service: Service, request_id: str) -> Future:
     with service.lock:
         future = service.futures.get(request_id)
         service.lanes.tick(future.owner)
+        service.futures.tick(future)
         return future
 
 
@@ -95,15 +104,32 @@ async def retrieve_futures(call: Call, request: FuturesRetrieveRequest) -> Futur
     if request.timeout is not None:
         patience = min(patience, _checked(request.timeout))
     end = service.clock.now() + patience
-    while not completions.events and service.clock.now() < end and not service.traffic.ended:
+    asked = patience > 0 and _asked(service, completions)
+    while not (asked or _came(service, completions) or service.clock.now() >= end or service.traffic.ended):
+        now, pending = service.clock.now(), list(completions.pending.values())
+        event = min((future.shows_after(now) for future in pending), default=inf)
         await service.traffic.wait(
-            call.exchange, end, completions.waiters, lambda: completions.events, idle=True
+            call.exchange, min(end, event), completions.waiters, lambda: completions.events, idle=event == inf
         )
     with service.lock:
         events = list(completions.events.items())
     cursor = events[-1][0] if events else max(completions.cursor, request.prev_cursor)
     completed = [_completion(service, future) for _, future in events]
     return FuturesRetrieveResponse(completions=completed, cursor=cursor)
+
+
+def _asked(service: Service, completions: Completions) -> bool:
+    """A round asks for all that do not show; returns whether some of them are to be answered with nothing."""
+    with service.lock:
+        return sum(service.futures.ask(future) for future in completions.pending.values()) > 0
+
+
+def _came(service: Service, completions: Completions) -> bool:
+    """Whether there is something to tell, those included whose time has come."""
+    with service.lock:
+        for future in list(completions.pending.values()):
+            service.futures.tick(future)
+        return bool(completions.events)
 
 
 def _checked(timeout: float) -> float:

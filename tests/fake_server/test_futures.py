@@ -7,7 +7,7 @@ import pytest
 
 from contract import EmptyRequest, RequestErrorCategory, RequestFailedResponse
 from contract.versions import SdkVersion
-from fake_server.futures import REMEMBERED_IDS
+from fake_server.futures import REMEMBERED_IDS, Hold
 from fake_server.service import Submission
 from fake_server.settings import Settings
 from tests.fake_server.driver import Driver, exchange
@@ -19,7 +19,7 @@ def driver() -> Driver:
 
 
 def hold(driver: Driver) -> None:
-    driver.service.futures.delivery = lambda future: False
+    driver.service.futures.plan = lambda future: setattr(future, "hold", Hold(held=True))
 
 
 def test_a_result_can_be_fetched_again(driver):

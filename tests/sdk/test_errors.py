@@ -1,13 +1,14 @@
 """What the SDK makes of our failures: raised at once, with our words, and nothing is lost."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import tinker
 from tinker import types
 
 from fake_server.fake import API_KEY, Fake
-from fake_server.futures import Future
+from fake_server.futures import Future, FutureStore, Hold
 from tests.sdk.conftest import Serve, until
 from tests.sdk.data import PICO
 
@@ -19,6 +20,18 @@ STEP = types.AdamParams(learning_rate=1e-3)
 def datum(**inputs: object) -> types.Datum:
     given = {"target_tokens": [2, 3, 4], "weights": [1.0, 1.0, 1.0], **inputs}
     return types.Datum(model_input=types.ModelInput.from_ints([1, 2, 3]), loss_fn_inputs=given)
+
+
+def hold(futures: FutureStore, held: list[Future], **queue: Any) -> None:
+    """Hold all futures, and tell which."""
+
+    def plan(future: Future) -> None:
+        future.hold = Hold(held=True)
+        for name, value in queue.items():
+            setattr(future, name, value)
+        held.append(future)
+
+    futures.plan = plan
 
 
 def test_a_failed_future_is_the_users_fault_and_the_next_operation_proceeds(training):
@@ -73,7 +86,7 @@ def test_an_optimizer_that_is_not_served_fails_the_model(service):
 def test_a_result_that_is_gone_is_told(tinker_fake, training):
     held: list[Future] = []
     futures = tinker_fake.service.futures
-    futures.delivery = lambda future: bool(held.append(future))
+    hold(futures, held)
     step = training.optim_step(STEP)
     until(lambda: held)
 
@@ -115,7 +128,7 @@ def test_a_pending_poll_is_repeated_until_the_result_is_there(serve: Serve):
     held: list[Future] = []
     service = fake.service_client()
     training = service.create_lora_training_client(PICO, rank=4).result()
-    fake.service.futures.delivery = lambda future: bool(held.append(future))
+    hold(fake.service.futures, held)
     fake.service.traffic.observers.append(
         lambda exchange: polls.append(exchange.status) if exchange.operation == "retrieve_future" else None
     )
@@ -133,7 +146,7 @@ def test_a_future_that_never_was_is_an_error_of_the_caller(serve: Serve):
     fake = serve(long_poll_seconds=0.05)
     training = fake.service_client().create_lora_training_client(PICO, rank=4).result()
     held: list[Future] = []
-    fake.service.futures.delivery = lambda future: bool(held.append(future))
+    hold(fake.service.futures, held)
     step = training.optim_step(STEP)
     until(lambda: held)
 
@@ -159,11 +172,7 @@ def test_a_paused_queue_is_told_in_the_log(serve: Serve, caplog):
     sampling = fake.service_client().create_sampling_client(base_model=PICO).result()
     held: list[Future] = []
 
-    def pause(future: Future) -> bool:
-        future.queue_state, future.queue_state_reason = "paused_capacity", "all engines are busy"
-        return bool(held.append(future))
-
-    fake.service.futures.delivery = pause
+    hold(fake.service.futures, held, queue_state="paused_capacity", queue_state_reason="all engines are busy")
     answer = sampling.sample(types.ModelInput.from_ints([1]), 1, types.SamplingParams(max_tokens=1))
     until(lambda: "Reason: all engines are busy" in caplog.text)
 

@@ -11,6 +11,7 @@ from tinker import types
 
 from contract import ClientDynamicConfigResponse
 from fake_server.fake import Fake
+from fake_server.futures import Hold
 from tests.sdk.conftest import until
 from tests.sdk.data import PICO, prompt, train, weighted
 
@@ -89,7 +90,7 @@ def test_clones_ask_for_their_number(serve: Serve) -> None:
 def test_an_abandoned_sample_is_cancelled(serve: Serve) -> None:
     fake = serve(dynamic=ClientDynamicConfigResponse(sample_cancel_enabled=True))
     futures = fake.service.futures
-    futures.delivery = lambda future: False
+    futures.plan = lambda future: setattr(future, "hold", Hold(held=True))
     seen = watch(fake)
     sampling = fake.service_client().create_sampling_client(base_model=PICO).result()
     answer = sampling.sample(prompt(), 1, types.SamplingParams(max_tokens=1))
