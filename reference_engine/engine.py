@@ -200,16 +200,16 @@ class Engine:
 
 
 def _device(name: str) -> torch.device:
-    """The device of that name.
+    """The device of that name; a CUDA device with its number, so that it equals that of its tensors.
 
     Raises:
         ValueError: for `cuda` where there is none.
     """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
         raise ValueError("--device cuda: expected a CUDA device, got none; leave the option out")
-    return torch.device(name)
+    return torch.device("cuda", torch.cuda.current_device())
 
 
 def _pieces(options: BackendOptions, device: torch.device) -> Pieces:

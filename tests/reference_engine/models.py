@@ -86,7 +86,7 @@ def decoded_logprobs(model, examples, prompts, delta: Delta, one=None):
     found = []
     for slot, (example, length) in enumerate(zip(examples, prompts, strict=True)):
         packed = pack([Example(example.tokens[:length], example.targets[:length])], [0], model.device)
-        places = cache.places(torch.full((length,), slot), packed.positions)
+        places = cache.places(torch.full_like(packed.positions, slot), packed.positions)
         attention = PrefillAttention(CausalAttention(model.config, packed.spans, model.rows), cache, places)
         own = one(slot) if one else delta
         hidden, _ = model.forward(packed.tokens, packed.positions, attention, own)
@@ -95,9 +95,10 @@ def decoded_logprobs(model, examples, prompts, delta: Delta, one=None):
     for step in range(max(len(e.tokens) - n for e, n in zip(examples, prompts, strict=True))):
         where = [min(n + step, len(e.tokens) - 1) for e, n in zip(examples, prompts, strict=True)]
         tokens = [int(e.tokens[at]) for e, at in zip(examples, where, strict=True)] + [0] * (total - count)
-        positions = torch.tensor(where + [0] * (total - count))
+        positions = torch.tensor(where + [0] * (total - count), device=model.device)
         attention = DecodeAttention(cache, positions, max(where) + 1, model.rows)
-        hidden, _ = model.forward(torch.tensor(tokens), positions, attention, delta)
+        rows = torch.tensor(tokens, device=model.device)
+        hidden, _ = model.forward(rows, positions, attention, delta)
         logprobs, _ = logprobs_of(model, hidden, delta)
         for slot, (example, at) in enumerate(zip(examples, where, strict=True)):
             if len(found[slot]) == at:
