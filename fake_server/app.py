@@ -296,7 +296,7 @@ def create_app(
         chosen = own or usual
         backend = open_backend(replace(given, seed=chosen.seed))
         service = Service(name, chosen, backend, clock or clocks())
-        service.controls = Controls(service) if control else None
+        service.controls = Controls(service, tenants) if control else None
         return service
 
     tenants = Tenants(make)

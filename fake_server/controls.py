@@ -1,8 +1,11 @@
 """`Controls`: what a test author holds of one tenant, beside what the API gives to everybody."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from contract import ApiError
+from fake_server.dashboard.counts import Counts
+from fake_server.dashboard.curves import Curves
 from fake_server.delivery import Delivery
 from fake_server.journal import Journal
 from fake_server.service import Service
@@ -13,8 +16,10 @@ __all__ = ["Controls"]
 class Controls:
     """All controls of one tenant. Attaching them is what turns them on."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, tenants: Iterable[Service]) -> None:
         self.service = service
+        self.tenants = tenants
+        """All tenants of the server."""
         self.journal = Journal(
             tenant=service.name,
             secrets=service.settings.auth.api_keys,
@@ -23,7 +28,9 @@ class Controls:
             open_exchanges=lambda: service.traffic,
         )
         self.delivery = Delivery(service)
-        service.traffic.observers.append(self.journal.add)
+        self.curves = Curves(service.futures)
+        self.counts = Counts()
+        service.traffic.observers += [self.journal.add, self.curves.add, self.counts.add]
 
     def _outcome(self, request_id: str) -> object:
         """The outcome of a future that can still be fetched, shown or not."""

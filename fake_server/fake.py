@@ -11,6 +11,7 @@ from fake_server.clock import Clock
 from fake_server.controls import Controls
 from fake_server.delivery import Delivery
 from fake_server.journal import Journal
+from fake_server.raw import Raw
 from fake_server.running import LiveServer
 from fake_server.service import Service
 from fake_server.settings import Settings
@@ -117,6 +118,16 @@ class Fake:
     def journal(self) -> Journal:
         """What this world was asked, and what it answered."""
         return self.controls.journal
+
+    @property
+    def raw(self) -> Raw:
+        """One call of the API at a time, without the SDK: `raw.call("get_info", {"model_id": ...})`."""
+        return Raw(self.url, self.api_key)
+
+    @property
+    def page_url(self) -> str:
+        """The page of this world, to open in a browser."""
+        return f"{self.url}/-/"
 
     def env(self) -> dict[str, str]:
         """Environment variables for a client in another process."""

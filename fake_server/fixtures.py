@@ -108,7 +108,7 @@ def sections(fake: Fake) -> list[tuple[str, str]]:
 def _journal_text(journal: Journal) -> str:
     """The last entries, one line each."""
     shown = islice(journal, max(0, len(journal) - MOST_ENTRIES), None)
-    lines = [_line(as_fields(entry)) for entry in shown]
+    lines = [_line(as_fields(entry, journal.secrets)) for entry in shown]
     skipped = journal.total - len(lines)
     return "\n".join([f"… {skipped} earlier ones", *lines] if skipped else lines)
 

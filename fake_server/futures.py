@@ -196,6 +196,10 @@ class FutureStore:
             raise Gone(self._gone(request_id))
         raise NotFound(f"no future {request_id!r}; it was not submitted to this server")
 
+    def find(self, request_id: str) -> Future | None:
+        """The future, or None where there is none any more."""
+        return self._futures.get(request_id)
+
     def _gone(self, request_id: str) -> str:
         return f"future {request_id!r} is gone: it was acknowledged, or there for {self._ttl_seconds:g} s"
 

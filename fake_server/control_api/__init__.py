@@ -4,7 +4,8 @@ from fake_server.control_api.clock import CLOCK
 from fake_server.control_api.control import CONTROL, Control
 from fake_server.control_api.delivery import DELIVERY
 from fake_server.control_api.journal import JOURNAL
+from fake_server.control_api.page import PAGE
 
 __all__ = ["CONTROL", "CONTROLS", "Control"]
 
-CONTROLS: tuple[Control, ...] = (*CLOCK, *DELIVERY, *JOURNAL)
+CONTROLS: tuple[Control, ...] = (*CLOCK, *DELIVERY, *JOURNAL, *PAGE)
