@@ -6,8 +6,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from benchmarks.engine_models import MODELS, saved
-from benchmarks.figure import Figure, at_least, below, faster
+from benchmarks.figure import Figure, at_least, at_most, below, faster
 from benchmarks.process import SERVE, resident_mb, serving
 from benchmarks.sdk import RANK, random_batch
 
@@ -17,11 +19,13 @@ if TYPE_CHECKING:
 NAME, KEY = "Qwen/Qwen3-8B", "tml-benchmark"
 MODEL = "128-wide Qwen3"
 ROUNDS, STEPS, WARM_UP = 6, 10, 5
-REQUESTS, WRITTEN, AT_ONCE_BOUND = 16, 64, 4.0
+REQUESTS, READ, WRITTEN, AT_ONCE_BOUND = 16, 32, 64, 4.0
+FAST_GAP = 1e-5
+"""Nats that sampled and trained logprobs may differ by in fast mode; in exact mode none."""
 
 
 def measure() -> list[Figure]:
-    """One server's life."""
+    """A server's life, and then a short one in fast mode."""
     import tinker
 
     os.environ.update(TINKER_TELEMETRY="0", NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
@@ -44,7 +48,14 @@ def measure() -> list[Figure]:
                 Figure("idle server with the torch engine, resident", idle, "MB", (below(350),)),
                 _steps(client),
                 _samples(client),
+                _gap(client, "exact", 0),
             ]
+            service.close("success")
+        with serving((*command, "--mode", "fast")) as server:
+            service = tinker.ServiceClient(base_url=server.url, api_key=KEY)
+            client = service.create_lora_training_client(NAME, rank=RANK).result()
+            _train(client, WARM_UP)
+            figures.append(_gap(client, "fast", FAST_GAP))
             service.close("success")
     return figures
 
@@ -69,14 +80,15 @@ def _train(client: "tinker.TrainingClient", steps: int) -> float:
 
 
 def _samples(client: "tinker.TrainingClient") -> Figure:
-    from tinker import ModelInput, SamplingParams
+    """No two requests have the same prompt, so none is spared the reading of its own."""
+    from tinker import SamplingParams
 
-    sampler = client.save_weights_and_get_sampling_client()
-    prompt = ModelInput.from_ints(list(range(32)))
+    sampler = client.save_weights_and_get_sampling_client().result()
     params = SamplingParams(max_tokens=WRITTEN, stop=[])
+    prompts = iter(_prompts(2 * REQUESTS + 1))
 
     def ask() -> Any:
-        return sampler.sample(prompt, 1, params)
+        return sampler.sample(next(prompts), 1, params)
 
     ask().result()
     began = time.perf_counter()
@@ -86,5 +98,41 @@ def _samples(client: "tinker.TrainingClient") -> Figure:
     for future in [ask() for _ in range(REQUESTS)]:
         future.result()
     apart, together = middle - began, time.perf_counter() - middle
-    measure = "SDK, 16 sample requests of 64 tokens at once"
+    measure = f"SDK, {REQUESTS} sample requests of {WRITTEN} tokens at once, each with its own prompt"
     return faster(measure, together, "one after the other", apart, REQUESTS * WRITTEN, AT_ONCE_BOUND)
+
+
+def _prompts(count: int) -> "list[tinker.ModelInput]":
+    """Random prompts."""
+    from tinker import ModelInput
+
+    rows = np.random.default_rng(0).integers(0, MODELS[MODEL][1]["vocab_size"], (count, READ))
+    return [ModelInput.from_ints(row.tolist()) for row in rows]
+
+
+def _gap(client: "tinker.TrainingClient", mode: str, bound: float) -> Figure:
+    """The largest difference of a sampled token's logprob and that of a training forward pass."""
+    from tinker import Datum, ModelInput, SamplingParams
+
+    sampler = client.save_weights_and_get_sampling_client().result()
+    params = SamplingParams(max_tokens=WRITTEN, stop=[])
+    asked = [(prompt, sampler.sample(prompt, 4, params)) for prompt in _prompts(REQUESTS)]
+    texts, sampled = [], []
+    for prompt, future in asked:
+        for sequence in future.result().sequences:
+            texts.append([*prompt.to_ints(), *sequence.tokens])
+            sampled.append(sequence.logprobs)
+    data = [
+        Datum(
+            ModelInput.from_ints(text[:-1]), {"target_tokens": text[1:], "weights": [1.0] * (len(text) - 1)}
+        )
+        for text in texts
+    ]
+    trained = client.forward(data, "cross_entropy").result().loss_fn_outputs
+    gap = max(
+        float(np.abs(given["logprobs"].to_numpy()[READ - 1 :] - np.array(scores, np.float32)).max())
+        for given, scores in zip(trained, sampled, strict=True)
+    )
+    tokens = sum(map(len, sampled))
+    measure = f"SDK, largest difference of sampled and trained logprobs, {tokens:,} tokens, {mode} mode"
+    return Figure(measure, gap, "nats", (at_most(bound),))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["Figure", "Target", "as_markdown", "at_least", "below", "faster"]
+__all__ = ["Figure", "Target", "as_markdown", "at_least", "at_most", "below", "faster"]
 
 HEAD = ("measure", "ours", "compared with", "ratio", "target", "met")
 
@@ -15,10 +15,24 @@ class Target:
     bound: float
     is_upper: bool
     of_ratio: bool = False
+    is_within: bool = False
+    """Whether the bound itself keeps to an upper bound."""
 
     def met(self, value: float) -> bool:
         """Whether `value` keeps to it."""
-        return value < self.bound if self.is_upper else value >= self.bound
+        if value == self.bound:
+            return self.is_within or not self.is_upper
+        return (value < self.bound) == self.is_upper
+
+    @property
+    def sign(self) -> str:
+        """The relation to the bound."""
+        return "≥" if not self.is_upper else "≤" if self.is_within else "<"
+
+
+def at_most(bound: float) -> Target:
+    """Our value shall not be more."""
+    return Target(bound, is_upper=True, is_within=True)
 
 
 def below(bound: float) -> Target:
@@ -65,12 +79,8 @@ class Figure:
         )
 
     def _told(self, target: Target) -> str:
-        sign = "<" if target.is_upper else "≥"
-        return (
-            f"{sign} {target.bound:g} of it"
-            if target.of_ratio
-            else f"{sign} {_shown(target.bound, self.unit)}"
-        )
+        bound = f"{target.bound:g} of it" if target.of_ratio else _shown(target.bound, self.unit)
+        return f"{target.sign} {bound}"
 
 
 def faster(
@@ -88,6 +98,8 @@ def faster(
 
 
 def _shown(value: float, unit: str) -> str:
+    if 0 < abs(value) < 0.001:
+        return f"{value:.1e} {unit}".rstrip()
     digits = 0 if value >= 100 or value == round(value) else 1 if value >= 10 else 3
     return f"{value:,.{digits}f} {unit}".rstrip()
 

@@ -7,7 +7,7 @@ import pytest
 
 import benchmarks
 from benchmarks import scripted
-from benchmarks.figure import Figure, as_markdown, at_least, below
+from benchmarks.figure import Figure, as_markdown, at_least, at_most, below
 
 MODULES = [module.name for module in pkgutil.iter_modules(benchmarks.__path__)]
 
@@ -33,3 +33,11 @@ def test_a_figure_says_whether_its_targets_are_met():
         "| speed | 3,000 /s | bare: 4,000 /s | 0.75 | ≥ 0.5 of it, ≥ 2,900 /s | yes |",
         "| start | 1.250 s |  |  | < 1 s | **no** |",
     ]
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.0, "0 nats |  |  | ≤ 0 nats | yes"), (2e-6, "2.0e-06 nats")])
+def test_a_bound_that_is_at_most_itself_is_kept_by_zero_alone(value, shown):
+    figure = Figure("gap", value, "nats", (at_most(0),))
+
+    assert figure.met == (value == 0)
+    assert f"| gap | {shown}" in as_markdown([figure])
