@@ -37,3 +37,8 @@ class Controls:
         with self.service.lock, suppress(ApiError):
             return self.service.futures.get(request_id).outcome
         return None
+
+    @property
+    def unfired(self) -> list[str]:
+        """What was asked for and never happened, in words."""
+        return [f"delivery {rule.model_dump_json(exclude_defaults=True)}" for rule in self.delivery.unfired]

@@ -13,6 +13,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from contract import BackendOptions
 from fake_server.clock import Clock
+from fake_server.delivery import DeliveryRule
 from fake_server.fake import Fake, FakeServer
 from fake_server.guard import NetworkBlocked, network_guard
 from fake_server.journal import Journal, as_fields
@@ -20,12 +21,16 @@ from fake_server.running import LiveServer, find_backend
 from fake_server.settings import Settings
 from fake_server.unread import assert_read
 
-__all__ = ["Servers", "check", "opened", "sections", "unfit_sdk"]
+__all__ = ["NothingHappened", "Servers", "check", "opened", "sections", "unfit_sdk"]
 
 BLOCKED = pytest.StashKey[list[NetworkBlocked]]()
 MOST_ENTRIES = 30
 MOST_LETTERS = 200
 """Of the journal, in the report of a failed test."""
+
+
+class NothingHappened(AssertionError):
+    """A test asked for something that then never happened: it has proved nothing."""
 
 
 class Servers:
@@ -62,6 +67,10 @@ def opened(server: LiveServer, test: pytest.Item, settings: Settings, clock: Clo
         free = test.get_closest_marker("tinker_network")
         test.stash[BLOCKED] = [] if free else stack.enter_context(network_guard())
         fake = Fake(server, _tenant_of(test), settings=chosen, clock=clock)
+        for rule in test.iter_markers("tinker_delivery"):
+            fake.delivery.add(
+                DeliveryRule(**dict(zip(("operation",), rule.args, strict=False)), **rule.kwargs)
+            )
         yield fake
         fake.close()
 
@@ -95,6 +104,12 @@ def check(fake: Fake, test: pytest.Item) -> None:
     """
     for blocked in test.stash[BLOCKED]:
         raise AssertionError(str(blocked))  # a client or a thread has swallowed it
+    controls = fake.service.controls
+    if controls is not None and (unfired := controls.unfired):
+        raise NothingHappened(
+            f"controls: expected what the test asked for to happen, got nothing of: {'; '.join(unfired)}; "
+            "let the test come so far, or ask for less"
+        )
     if not test.get_closest_marker("tinker_unread"):
         assert_read(fake.service)
 

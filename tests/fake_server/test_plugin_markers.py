@@ -278,3 +278,30 @@ def test_a_server_of_the_users_own_takes_the_place_of_the_usual_one(run):
 
     result.assert_outcomes(failed=1)
     assert "tinker journal" not in result.stdout.str()
+
+
+DELIVERY = """
+import pytest
+
+@pytest.mark.tinker_delivery("optim_step", polls=2)
+@pytest.mark.tinker_delivery("save_*", held=True)
+def test_marked(tinker_fake):
+    rules = [active.rule for active in tinker_fake.delivery.rules]
+    assert sorted((rule.operation, rule.polls, rule.held) for rule in rules) == [
+        ("optim_step", 2, False), ("save_*", 0, True)
+    ]
+    tinker_fake.delivery.clear()
+
+@pytest.mark.tinker_delivery("optim_step", polls=2)
+def test_vacuous(tinker_fake):
+    pass
+"""
+
+
+def test_a_marked_rule_of_delivery_that_never_applies_fails_the_test(run):
+    result = run(DELIVERY)
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ['*NothingHappened*got nothing of: delivery {"operation":"optim_step","polls":2}*']
+    )
