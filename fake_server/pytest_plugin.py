@@ -28,7 +28,7 @@ MARKERS = (
     "tinker_seed(seed): all ids and numbers of tinker_fake derive from it",
     "tinker_backend(name): what computes behind tinker_fake, as `scripted` or `torch`",
     "tinker_sdk(specifier): run where the installed tinker SDK has such a version, as `>=0.25`; else skip",
-    "tinker_delivery(operation, **rule): when results show, as `polls=3`, `seconds=5`, `held=True`; repeatable",
+    "tinker_delivery(operation, **rule): when results show, as `polls=3` or `held=True`; repeatable",
     "tinker_virtual_time: the clock of tinker_fake stands still until the test moves it",
     "tinker_network: the test may reach beyond loopback",
     "tinker_unread: results that nobody fetches do not fail the test",

@@ -302,6 +302,4 @@ def test_a_marked_rule_of_delivery_that_never_applies_fails_the_test(run):
     result = run(DELIVERY)
 
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(
-        ['*NothingHappened*got nothing of: delivery {"operation":"optim_step","polls":2}*']
-    )
+    result.stdout.fnmatch_lines(['*NothingHappened*: delivery {"operation":"optim_step","polls":2}*'])
