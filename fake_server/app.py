@@ -90,11 +90,22 @@ class Gateway:
         headers = Headers(scope["headers"])
         body = await _body(receive, service.settings.max_body_bytes)
         call = _call(service, scope, prefix, headers)
+        incoming = Incoming(
+            headers, {}, scope["query_string"], body, scope["method"], scope.get("raw_path", b""), receive
+        )
         if path.startswith(FILES):
-            return await fetch_file(call, path, scope["query_string"].decode("latin-1"))
+            return await _stray(
+                service, incoming, partial(fetch_file, call, path, incoming.query.decode("latin-1"))
+            )
         control = path.startswith(CONTROL)
-        binding, path_values = self._routes_of(control).find(scope["method"], path)
-        incoming = Incoming(headers, path_values, scope["query_string"], body)
+        try:
+            binding, path_values = self._routes_of(control).find(scope["method"], path)
+        except ApiError as error:
+            if control:
+                raise
+            return await _stray(service, incoming, partial(_refuse, error))
+        if path_values:
+            incoming = replace(incoming, path_values=path_values)
         if control:
             return await _controlled(call, binding, incoming)
         return await _watched(call, binding, incoming, receive)
@@ -148,6 +159,17 @@ async def _watched(
         return answer
     finally:
         traffic.end(exchange)
+
+
+async def _stray(service: Service, incoming: Incoming, serve: Serve) -> Answer:
+    """Serve a request that is no operation, through those who intercept."""
+    for interceptor in reversed(service.traffic.strays):
+        serve = partial(interceptor, incoming, serve)
+    return await serve()
+
+
+async def _refuse(error: ApiError) -> Answer:
+    raise error
 
 
 async def _controlled(call: Call, binding: Binding, incoming: Incoming) -> Answer:

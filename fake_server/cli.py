@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fake_server.cli_cassettes import add_commands
 from fake_server.cli_journal import add_journal
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--out", required=True, metavar="DIR", help="a new folder for the files")
     export.set_defaults(run=_export)
     add_journal(commands.add_parser("journal", help="show what a server was asked and answered"))
+    add_commands(commands.add_parser)
     drift = commands.add_parser("drift", help="compare the contract with the installed SDK")
     drift.set_defaults(run=_drift)
     return parser

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from contract import ApiError
+from fake_server.cassettes.deck import Deck
 from fake_server.dashboard.counts import Counts
 from fake_server.dashboard.curves import Curves
 from fake_server.delivery import Delivery
@@ -28,6 +29,7 @@ class Controls:
             open_exchanges=lambda: service.traffic,
         )
         self.delivery = Delivery(service)
+        self.cassettes = Deck(service)
         self.curves = Curves(service.futures)
         self.counts = Counts()
         service.traffic.observers += [self.journal.add, self.curves.add, self.counts.add]

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from contract import BackendFactory, BackendOptions
 from fake_server.app import create_app, for_tenant
+from fake_server.cassettes.deck import Deck
 from fake_server.clock import Clock
 from fake_server.controls import Controls
 from fake_server.delivery import Delivery
@@ -129,6 +130,11 @@ class Fake:
         """The page of this world, to open in a browser."""
         return f"{self.url}/-/"
 
+    @property
+    def cassettes(self) -> Deck:
+        """What records this world, or replays one: `.record(path)`, `.replay(path)`, `.use(path, mode)`."""
+        return self.controls.cassettes
+
     def env(self) -> dict[str, str]:
         """Environment variables for a client in another process."""
         return {
@@ -167,7 +173,10 @@ class Fake:
     def close(self) -> None:
         """Close the clients that were handed out, and drop the world."""
         self.forget()
-        for client in self._clients:
+        while self._clients:
+            client = self._clients.pop()
             if hasattr(client, "close"):
                 client.close("success").result()
+        if self.service.controls is not None:
+            self.service.controls.cassettes.close()
         self._tenants.drop(self.name)

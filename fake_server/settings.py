@@ -13,6 +13,8 @@ class AuthSettings:
 
     api_keys: tuple[str, ...] = ()
     """Accepted keys; empty means every key that starts with `tml-`."""
+    anybody: bool = False
+    """Whether every credential is accepted, tokens of other servers too, and none is asked for."""
     token_seconds: float = 3600.0
     """Life of an exchanged token, where `client_config.pjwt_auth_enabled` is set."""
 

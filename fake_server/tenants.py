@@ -33,6 +33,8 @@ class Tenants:
         self._make = make
         self._services: dict[str, Service] = {}
         self._lock = threading.Lock()
+        self.alone = False
+        """Whether the default tenant has every path: a prefix is then a part of it."""
 
     def get(self, name: str = DEFAULT) -> Service:
         """The tenant of that name, made now if there is none.
@@ -83,7 +85,7 @@ class Tenants:
 
     def split(self, path: str) -> tuple[str, str, str]:
         """Tenant, prefix and the rest of a URL path."""
-        if not path.startswith(PREFIX):
+        if self.alone or not path.startswith(PREFIX):
             return DEFAULT, "", path
         name, slash, rest = path[len(PREFIX) :].partition("/")
         return name, PREFIX + name, slash + rest

@@ -18,7 +18,7 @@ from contract.versions import SdkVersion
 from fake_server.clock import Clock
 from fake_server.wire import Answer, Incoming
 
-__all__ = ["ClientGone", "Exchange", "Interceptor", "Serve", "Traffic", "Wait"]
+__all__ = ["ClientGone", "Exchange", "Interceptor", "Serve", "StrayInterceptor", "Traffic", "Wait"]
 
 
 class ClientGone(Exception):
@@ -95,6 +95,8 @@ Serve = Callable[[], Awaitable[Answer]]
 """Serves the request at hand, from its bytes to the answer's. May be called again: a second delivery."""
 Interceptor = Callable[["Exchange", Endpoint, Incoming, Serve], Awaitable[Answer]]
 """Stands before the service: may wait, answer in its place, call it, and change its answer."""
+StrayInterceptor = Callable[[Incoming, Serve], Awaitable[Answer]]
+"""The same for requests that are no operation: downloads, and paths that nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,6 +135,8 @@ class Traffic:
         self.observers: list[Callable[[Exchange], None]] = []
         """Called with each exchange once its answer is made, before the client has it."""
         self.interceptors: list[Interceptor] = []
+        """Outermost first."""
+        self.strays: list[StrayInterceptor] = []
         """Outermost first."""
 
     def begin(

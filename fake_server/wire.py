@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -63,6 +63,11 @@ class Headers:
         value = self._raw.get(name.encode("latin-1"))
         return default if value is None else value.decode("latin-1")
 
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """All names, in lower case, with their values."""
+        for name, value in self._raw.items():
+            yield name.decode("latin-1"), value.decode("latin-1")
+
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
@@ -72,6 +77,11 @@ class Incoming:
     path_values: Mapping[str, str]
     query: bytes
     body: bytes
+    method: str = "POST"
+    raw_path: bytes = b""
+    """As the client wrote it, the tenant's prefix included."""
+    gone: Callable[[], Awaitable[object]] | None = None
+    """Returns once the client has left; None where nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True)
