@@ -1,5 +1,6 @@
 """The controls over HTTP: one table of all controls, each with its three faces."""
 
+from fake_server.control_api.cassettes import CASSETTES
 from fake_server.control_api.clock import CLOCK
 from fake_server.control_api.control import CONTROL, Control
 from fake_server.control_api.delivery import DELIVERY
@@ -8,4 +9,4 @@ from fake_server.control_api.page import PAGE
 
 __all__ = ["CONTROL", "CONTROLS", "Control"]
 
-CONTROLS: tuple[Control, ...] = (*CLOCK, *DELIVERY, *JOURNAL, *PAGE)
+CONTROLS: tuple[Control, ...] = (*CLOCK, *DELIVERY, *JOURNAL, *PAGE, *CASSETTES)

@@ -245,6 +245,8 @@ def test_what_a_clock_or_a_credential_brings_is_no_part_of_it(player, path):
     assert player.post("session_heartbeat", {"session_id": session}).status == 200
     assert player.post("telemetry", {}).json == {"status": "accepted"}
     assert player.get("healthz").status == 200
+    end = {"reason": {"type": "success"}, "detail": None}
+    assert player.post(f"sessions/{session}/finish", end).status == 204
     assert player.post("client/config", {"sdk_version": "0.38.0"}).status == 200
     assert player.post("cancel_future", {"request_id": "nobody"}).status == 404
     assert not {"session_heartbeat", "telemetry"} & {e.operation for e in Cassette.load(path).entries}
