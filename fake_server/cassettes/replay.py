@@ -147,6 +147,7 @@ class Replay:
             sample_sequence_ids=promise.get("sample_sequence_ids"),
         )
         self._service.futures.open(future)
+        self._service.futures.plan(future)
         if slot.entry.outcome is not None:
             self._service.futures.resolve(future, self._outcome(row, slot))
 

@@ -322,14 +322,12 @@ def test_a_mode_says_whether_a_file_is_replayed_or_recorded(recorded, path, tmp_
         deck.use(path, "twice")
 
 
-def test_a_poll_that_waits_is_no_part_of_the_next_life(player):
-    """Delivery of a replay is the service's own: a held future is held."""
-    player.service.futures.delivery = lambda _: False
+def test_what_a_replay_answers_can_be_held_as_any_other_result(player):
+    player.controls.delivery("create_model").held()
     session = player.session(tags=["one"])
     body = {"session_id": session, "model_seq_id": 0, "base_model": PICO, "lora_config": {"rank": 8}}
     promise = player.answer("create_model", body)["request_id"]
 
-    def let_go():
-        player.service.futures.release(player.service.futures.get(promise))
+    reply = player.poll_while(promise, player.controls.delivery.release)
 
-    assert player.poll_while(promise, let_go).json["model_id"]
+    assert reply.json["model_id"]
