@@ -3,6 +3,8 @@
 Source: sdk 0.38.0 lib/_jwt_auth.py (claims, and the header that makes a client fetch a new token).
 """
 
+from functools import lru_cache
+
 from contract import AuthTokenResponse, Operation, Unauthorized
 from contract.operations import AUTH_TOKEN, CLIENT_CONFIG, DELETE_API_KEY, GET_API_KEY, Endpoint
 from fake_server.service import Service
@@ -74,17 +76,27 @@ def _check_token(service: Service, token: str) -> None:
     import jwt
 
     try:
-        claims = jwt.decode(
-            token,
-            service.ids.secret("token"),
-            algorithms=["HS256"],
-            options={"verify_exp": False, "verify_iat": False},
-        )
+        expiry = _expiry(token, service.ids.secret("token"))
     except jwt.InvalidTokenError as error:
         raise Unauthorized(
             f"token: expected one of this server, got another: {error}", headers=INVALID_TOKEN
         ) from None
-    if claims["exp"] <= service.clock.now():
+    if expiry <= service.clock.now():
         raise Unauthorized(
             "token: expected one that is still valid, got an expired one", headers=INVALID_TOKEN
         )
+
+
+@lru_cache(maxsize=1024)
+def _expiry(token: str, secret: bytes) -> float:
+    """When a token that we signed expires; kept, since a client sends the same one with every request.
+
+    Raises:
+        InvalidTokenError: if we did not sign it.
+    """
+    import jwt
+
+    claims = jwt.decode(
+        token, secret, algorithms=["HS256"], options={"verify_exp": False, "verify_iat": False}
+    )
+    return float(claims["exp"])

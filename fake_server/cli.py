@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fake_server.cli_cassettes import add_commands
@@ -11,6 +11,7 @@ from fake_server.cli_journal import add_journal
 
 if TYPE_CHECKING:
     from contract import BackendOptions
+    from fake_server.clock import Clock
 
 __all__ = ["main"]
 
@@ -79,9 +80,22 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
         help="accept exactly these keys",
     )
     serve.add_argument(
+        "--clock",
+        choices=("system", "virtual", "auto"),
+        default="system",
+        help="each tenant's time: the machine's; one that /-/clock moves; one that skips waits, too (system)",
+    )
+    serve.add_argument(
         "--control", action="store_true", help="let anybody who reaches the server control it, below /-/"
     )
-    engine = serve.add_argument_group("of a backend that computes with a network")
+    serve.add_argument(
+        "--strict-losses", action="store_true", help="refuse losses whose formula is not published"
+    )
+    _add_engine(serve.add_argument_group("of a backend that computes with a network"))
+    serve.set_defaults(run=_serve)
+
+
+def _add_engine(engine: "argparse._ArgumentGroup") -> None:
     engine.add_argument(
         "--model",
         type=_named_path,
@@ -106,10 +120,6 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     engine.add_argument(
         "--raw-logprobs", action="store_true", help="report sampled logprobs at temperature 1"
     )
-    serve.add_argument(
-        "--strict-losses", action="store_true", help="refuse losses whose formula is not published"
-    )
-    serve.set_defaults(run=_serve)
 
 
 def _api_key(text: str) -> str:
@@ -153,6 +163,23 @@ def _backend_options(options: argparse.Namespace) -> "BackendOptions":
     )
 
 
+def _clocks(options: argparse.Namespace) -> "Callable[[], Clock]":
+    """What makes the time of a tenant.
+
+    Raises:
+        ValueError: for a clock that nobody could move.
+    """
+    from fake_server.clock import SystemClock, VirtualClock
+
+    if options.clock == "system":
+        return SystemClock
+    if options.clock == "virtual" and not options.control:
+        raise ValueError(
+            "--clock virtual: expected --control beside it, got none; nobody could move the clock"
+        )
+    return lambda: VirtualClock(SystemClock().now(), auto=options.clock == "auto")
+
+
 def _serve(options: argparse.Namespace) -> int:
     import logging
 
@@ -169,7 +196,13 @@ def _serve(options: argparse.Namespace) -> int:
     except (LookupError, OSError, OverflowError) as error:
         return _complain(f"serve: {error}")
     try:
-        app = create_app(backend, settings, options=_backend_options(options), control=options.control)
+        app = create_app(
+            backend,
+            settings,
+            clocks=_clocks(options),
+            options=_backend_options(options),
+            control=options.control,
+        )
     except (LookupError, OSError, ValueError) as error:
         sock.close()
         return _complain(f"serve: {error}")

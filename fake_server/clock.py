@@ -17,6 +17,10 @@ __all__ = ["Cancel", "Clock", "SystemClock", "VirtualClock"]
 Cancel = Callable[[], object]
 
 
+def _nothing() -> None:
+    pass
+
+
 class Clock(Protocol):
     """What the server needs of time."""
 
@@ -30,11 +34,14 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's time. `call_at` needs a running event loop."""
+    """The machine's time, or one that is ahead of it. `call_at` needs a running event loop."""
+
+    def __init__(self, ahead_seconds: float = 0.0) -> None:
+        self._ahead_seconds = ahead_seconds
 
     def now(self) -> float:
         """Seconds since the epoch."""
-        return time.time()
+        return time.time() + self._ahead_seconds
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Cancel:
         """Call `callback` on the running event loop once the time is `when`."""
@@ -42,10 +49,18 @@ class SystemClock:
 
 
 class VirtualClock:
-    """A clock that stands still until `advance` moves it. Any thread may use it."""
+    """A clock that stands still until `advance` moves it. Any thread may use it.
 
-    def __init__(self, start: float = 1_750_000_000.0) -> None:
+    Args:
+        start: its first time, in seconds since the epoch.
+        auto: whether it moves by itself, to the next call, while all requests of its tenant wait for it.
+    """
+
+    def __init__(self, start: float = 1_750_000_000.0, *, auto: bool = False) -> None:
         self._now = start
+        self._auto = auto
+        self.on_change: Callable[[], None] = _nothing
+        """Called when there may be something new to move to, or the clock begins to move by itself."""
         self._order = count()
         self._calls: list[tuple[float, int, Callable[[], None]]] = []
         """Those to come, in order."""
@@ -58,6 +73,21 @@ class VirtualClock:
         """Seconds since the epoch, as far as this clock was moved."""
         return self._now
 
+    @property
+    def auto(self) -> bool:
+        """Whether it moves by itself while all requests of its tenant wait for it."""
+        return self._auto
+
+    @auto.setter
+    def auto(self, on: bool) -> None:
+        self._auto = on
+        self.on_change()
+
+    @property
+    def calls(self) -> int:
+        """How many calls are to come."""
+        return len(self._calls)
+
     def call_at(self, when: float, callback: Callable[[], None]) -> Cancel:
         """Call `callback`, on the thread that advances the clock, once the time is `when`, now or later."""
         number = next(self._order)
@@ -67,6 +97,7 @@ class VirtualClock:
                 insort(self._calls, (when, number, callback))
         if not waits:
             callback()
+        self.on_change()
         return partial(self._cancel, when, number)
 
     def _cancel(self, when: float, number: int) -> None:
@@ -89,11 +120,29 @@ class VirtualClock:
             end = self._now + seconds
             while due := self._pop_until(end):
                 due()
+        self.on_change()
+
+    def skip(self) -> bool:
+        """Move to the time of the next call and make it; returns whether there was one.
+
+        Not while another thread advances: then that one moves the clock.
+        """
+        if not self._turn.acquire(blocking=False):
+            return False
+        try:
+            with self._lock:
+                end = self._calls[0][0] if self._calls else None
+            due = None if end is None else self._pop_until(end)
+            if due is not None:
+                due()
+            return due is not None
+        finally:
+            self._turn.release()
 
     def _pop_until(self, end: float) -> Callable[[], None] | None:
         """The next call, with the clock at its time; None with the clock at `end`, where no call is left."""
         with self._lock:
-            if self._calls and self._calls[0][0] <= end:
+            if self._calls and self._calls[0][0] <= max(end, self._now):  # a call may have moved the time
                 when, _, callback = self._calls.pop(0)
                 self._now = max(self._now, when)
                 return callback

@@ -10,6 +10,7 @@ from fake_server.dashboard.curves import Curves
 from fake_server.delivery import Delivery
 from fake_server.journal import Journal
 from fake_server.service import Service
+from fake_server.timekeeping import Timekeeper
 
 __all__ = ["Controls"]
 
@@ -28,6 +29,7 @@ class Controls:
             find_outcome=self._outcome,
             open_exchanges=lambda: service.traffic,
         )
+        self.clock = Timekeeper(service)
         self.delivery = Delivery(service)
         self.cassettes = Deck(service)
         self.curves = Curves(service.futures)

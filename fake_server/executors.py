@@ -1,13 +1,18 @@
 """Where work is computed: on the event loop, or on a thread that leaves it free."""
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from typing import Protocol
 
-__all__ = ["Executor", "Inline", "Worker"]
+__all__ = ["Executor", "Inline", "Load", "Worker"]
+
+
+def _nothing() -> None:
+    pass
 
 
 class Executor(Protocol):
@@ -20,6 +25,33 @@ class Executor(Protocol):
     def close(self) -> None:
         """Let the jobs that were taken end, and take no more."""
         ...
+
+
+class Load:
+    """How much work is queued, running, or promised by a backend. Any thread may change it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.now = 0
+        """Pieces that are not done."""
+        self.begun = 0
+        """Pieces so far."""
+        self.on_rest: Callable[[], None] = _nothing
+        """Called when the last piece is done."""
+
+    def begin(self) -> None:
+        """One piece more."""
+        with self._lock:
+            self.now += 1
+            self.begun += 1
+
+    def end(self) -> None:
+        """One piece is done."""
+        with self._lock:
+            self.now -= 1
+            rests = self.now == 0
+        if rests:
+            self.on_rest()
 
 
 class Inline:

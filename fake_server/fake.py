@@ -17,6 +17,7 @@ from fake_server.running import LiveServer
 from fake_server.service import Service
 from fake_server.settings import Settings
 from fake_server.tenants import PREFIX, Tenants
+from fake_server.timekeeping import Timekeeper
 
 if TYPE_CHECKING:
     import tinker
@@ -109,6 +110,11 @@ class Fake:
         if controls is None:
             raise LookupError("controls are off on this server; make its app with control=True")
         return controls
+
+    @property
+    def clock(self) -> Timekeeper:
+        """The time of this world."""
+        return self.controls.clock
 
     @property
     def delivery(self) -> Delivery:

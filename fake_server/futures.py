@@ -11,6 +11,7 @@ from concurrent.futures import CancelledError
 from concurrent.futures import Future as Computation
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -27,6 +28,7 @@ from contract import (
 )
 from contract.codec import encode
 from fake_server.clock import Clock
+from fake_server.executors import Load
 
 __all__ = ["Completions", "Future", "FutureStore", "Hold", "Job"]
 
@@ -141,9 +143,11 @@ class FutureStore:
         clock: Clock,
         ttl_seconds: float,
         lock: AbstractContextManager[object],
+        load: Load | None = None,
     ) -> None:
         self.clock = clock
         self._lock = lock
+        self._load = load or Load()
         self._ttl_seconds = ttl_seconds
         self.plan: Callable[[Future], None] = _at_once
         """Called with each new future before its work is queued: may give it a hold, and a queue state."""
@@ -218,7 +222,12 @@ class FutureStore:
             late = job.future.outcome is not None
         if late:
             given.cancel()
-        given.add_done_callback(lambda done: self._settle(job, done.result))
+        self._load.begin()
+        given.add_done_callback(partial(self._settle_promise, job))
+
+    def _settle_promise(self, job: Job, done: Computation[Any]) -> None:
+        self._settle(job, done.result)
+        self._load.end()
 
     def _tried(
         self, job: Job, compute: Callable[[], FutureResult | Computation[Any]]

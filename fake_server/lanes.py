@@ -59,6 +59,11 @@ class Lanes:
         for item in ready:
             self._run(item)
 
+    @property
+    def stalled(self) -> list[str]:
+        """Those that wait for a missing number."""
+        return [owner for owner, lane in list(self._lanes.items()) if lane.stalled_at is not None]
+
     def deadline(self, owner: str) -> float | None:
         """When the lane gives up on a missing number; None where it waits for none."""
         lane = self._lanes.get(owner)

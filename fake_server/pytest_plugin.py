@@ -29,7 +29,8 @@ MARKERS = (
     "tinker_backend(name): what computes behind tinker_fake, as `scripted` or `torch`",
     "tinker_sdk(specifier): run where the installed tinker SDK has such a version, as `>=0.25`; else skip",
     "tinker_delivery(operation, **rule): when results show, as `polls=3` or `held=True`; repeatable",
-    "tinker_virtual_time: the clock of tinker_fake stands still until the test moves it",
+    "tinker_virtual_time(auto=False): the clock of tinker_fake stands still until the test moves it; "
+    "with auto it skips what everybody waits for",
     "tinker_network: the test may reach beyond loopback",
     "tinker_unread: results that nobody fetches do not fail the test",
 )
@@ -109,7 +110,8 @@ def tinker_clock(request: pytest.FixtureRequest) -> "Clock":
     """The clock of `tinker_fake`: the machine's, or a virtual one where the test is marked so."""
     from fake_server.clock import SystemClock, VirtualClock
 
-    return VirtualClock() if request.node.get_closest_marker("tinker_virtual_time") else SystemClock()
+    marker = request.node.get_closest_marker("tinker_virtual_time")
+    return VirtualClock(**marker.kwargs) if marker else SystemClock()
 
 
 @pytest.fixture

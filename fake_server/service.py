@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future as Computation
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -29,11 +29,12 @@ from contract import (
 from contract.versions import SdkVersion
 from fake_server.audit import AuditLog
 from fake_server.clock import Clock
-from fake_server.executors import Executor, Inline, Worker
+from fake_server.executors import Executor, Inline, Load, Worker
 from fake_server.futures import Future, FutureStore, Job
 from fake_server.ids import Ids
 from fake_server.lanes import Lanes
 from fake_server.settings import Settings
+from fake_server.skipping import Skipper
 from fake_server.store import CheckpointRecord, ModelRecord, SessionRecord, Store
 from fake_server.times import utc
 from fake_server.traffic import Exchange, Traffic
@@ -97,7 +98,8 @@ class Service:
         self.ids = Ids(settings.seed, name)
         self.lock = threading.RLock()
         """Held while state is read and changed: more than one thread may call."""
-        self.futures = FutureStore(clock, settings.future_ttl_seconds, self.lock)
+        self.load = Load()
+        self.futures = FutureStore(clock, settings.future_ttl_seconds, self.lock, self.load)
         self.lanes = Lanes(clock, self.futures, self._start, settings.gap_timeout_seconds)
         self.usage = Usage(self.lock)
         self.audit = AuditLog()
@@ -105,6 +107,7 @@ class Service:
         self.copies: dict[str, tuple[CopyWeightsRequest, str]] = {}
         """By idempotency key, the requests for the latest copies and the paths that they were given."""
         self.traffic = Traffic(clock)
+        self.skipper = Skipper(self)
         self.controls: Controls | None = None
         """What a test author holds; None where controls are off."""
         self.executor: Executor = Worker("training") if backend.concurrent else Inline(self.lock)
@@ -112,7 +115,38 @@ class Service:
 
     def _start(self, job: Job) -> None:
         executor = self.sampling_executor if job.alongside else self.executor
-        executor.submit(lambda: self.futures.run(job))
+        self._work(executor, lambda: self.futures.run(job))
+
+    def _work(self, executor: Executor, work: Callable[[], None]) -> None:
+        """Let `work`, which does not raise, be done, and count it until it is."""
+
+        def counted() -> None:
+            work()
+            self.load.end()
+
+        self.load.begin()
+        executor.submit(counted)
+
+    def use_clock(self, clock: Clock) -> None:
+        """Go on by another clock, which shows the same time or a later one. Who waits looks anew."""
+        with self.lock:
+            self.clock = self.futures.clock = self.lanes.clock = self.traffic.clock = clock
+        self.skipper.attach(clock)
+        self.traffic.wake_all()
+
+    def sessions_alive(self) -> list[SessionRecord]:
+        """Those that wait for heartbeats and were not late with them."""
+        return [
+            session
+            for session in self.store.sessions
+            if session.beats and isinstance(self.status_of(session), SessionActive)
+        ]
+
+    def keep_alive(self, sessions: Iterable[SessionRecord]) -> None:
+        """Count them as seen now: time was moved, and their clients could not beat in it."""
+        now = self.clock.now()
+        for session in sessions:
+            self.store.sessions.put(session.session_id, replace(session, seen_at=now))
 
     def submit(self, submission: Submission[A], operation: str, digest: bytes) -> Future:
         """Open a future and start or queue its work; a replay gets the first one's future.
@@ -245,7 +279,7 @@ class Service:
             self.lanes.fail(model.model_id, reason)
             if model.loaded:
                 self.store.models.put(model.model_id, replace(model, loaded=False))
-                self.executor.submit(partial(self._unload, model.model_id))
+                self._work(self.executor, partial(self._unload, model.model_id))
 
     def wind_up_silent_sessions(self) -> None:
         """Free what sessions hold whose clients are gone without a word."""

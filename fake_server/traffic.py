@@ -127,6 +127,8 @@ class Traffic:
         """Whether nobody waits any more, since the server stops."""
         self.on_rest: Callable[[], None] = _nobody
         """Called when a request begins to wait or ends: perhaps nothing moves now but the clock."""
+        self.changes = 0
+        """Grows with whatever happens."""
         self._waits: dict[int, Wait] = {}
         self._lock = threading.Lock()
         """Held while a wait ends, which the clock, a release and its own loop may do at once."""
@@ -150,11 +152,13 @@ class Traffic:
         number = next(self._numbers)
         exchange = Exchange(number, self.clock.now(), operation, sdk_version, retry_count, idempotency_key)
         self._open[number] = exchange
+        self.changes += 1
         return exchange
 
     def end(self, exchange: Exchange) -> None:
         """Its answer is made, or its client has left."""
         del self._open[exchange.number]
+        self.changes += 1
         exchange.answered_at = self.clock.now()
         exchange.gone = _stays  # who keeps exchanges shall not keep connections
         for observer in self.observers:
@@ -164,6 +168,11 @@ class Traffic:
     def __iter__(self) -> Iterator[Exchange]:
         """Those that are open, oldest first."""
         return iter(list(self._open.values()))
+
+    @property
+    def rests(self) -> bool:
+        """Whether there are requests, and all of them wait."""
+        return 0 < len(self._open) == len(self._waits)
 
     @property
     def waits(self) -> list[Wait]:
@@ -200,6 +209,7 @@ class Traffic:
         wait = Wait(exchange, self.clock.now(), until, idle, asyncio.get_running_loop(), asyncio.Event())
         wake = partial(self._wake, wait)
         self._waits[exchange.number] = wait
+        self.changes += 1
         exchange.parked_until = until
         waiters.append(wake)
         try:

@@ -14,7 +14,8 @@ from importlib.metadata import version
 
 import pytest
 
-from fake_server.cli import main
+from fake_server.cli import _clocks, _parser, main
+from fake_server.clock import SystemClock, VirtualClock
 from tests.fake_server.driver import PICO
 from tests.fake_server.offers import offer_backend
 
@@ -107,6 +108,29 @@ def test_the_options_reach_the_server():
         models = fetch(f"{line.strip()}/api/v1/get_server_capabilities", "tml-k")["supported_models"]
 
     assert [model["model_name"] for model in models] == ["a/b", "c/d"]
+
+
+@pytest.mark.parametrize(
+    ("options", "virtual", "auto"),
+    [([], False, False), (["--clock", "virtual"], True, False), (["--clock", "auto"], True, True)],
+)
+def test_the_clock_of_each_tenant_is_chosen(options, virtual, auto):
+    with serving("--control", *options) as (_, line):
+        told = fetch(f"{line.strip()}/t/anybody/-/clock")
+
+    assert (told["virtual"], told["auto"]) == (virtual, auto)
+
+
+def test_a_clock_that_nobody_could_move_is_refused(capsys):
+    assert main(["serve", "--clock", "virtual"]) == 2
+    assert "--clock virtual: expected --control beside it, got none" in capsys.readouterr().err
+
+
+def test_a_clock_that_moves_by_itself_needs_no_controls():
+    parser_options = _parser().parse_args(["serve", "--clock", "auto"])
+
+    assert isinstance(_clocks(parser_options)(), VirtualClock)
+    assert _clocks(_parser().parse_args(["serve"])) is SystemClock
 
 
 def test_a_backend_that_is_not_there_is_named(capsys):
