@@ -38,14 +38,14 @@ def test_compiled_parts_are_one_graph_each(traced):
     assert not counters["graph_break"]
 
 
-@pytest.mark.parametrize("name", ["llama", "qwen3", "qwen3_moe"])
+@pytest.mark.parametrize("name", ["qwen3", "qwen3_moe"])
 def test_a_model_of_compiled_parts_trains_and_decodes_as_a_plain_one(saved, traced, name):
     folder = saved(name).folder
     config = read_config(folder)
     plain = transformer(folder, FAST)
     model = Transformer(config, load_weights(folder, config, torch.float32), FAST, traced)
     adapter = trained_adapter(config)
-    for lengths in ((1,), (7, 12, 5), (3, 9)):
+    for lengths in ((1,), (7, 12, 5)):
         examples = texts(lengths, config.vocab_size)
         slopes = [torch.ones(length) for length in lengths]
         for ours, theirs in zip(
@@ -59,7 +59,7 @@ def test_a_model_of_compiled_parts_trains_and_decodes_as_a_plain_one(saved, trac
             gradients_of(plain, examples, slopes, adapter),
             atol=1e-4,
         )
-    prompts = [2, 4]
+    prompts = [2, 4, 1]
     for ours, theirs in zip(
         decoded_logprobs(model, examples, prompts, NoDelta()),
         decoded_logprobs(plain, examples, prompts, NoDelta()),
