@@ -23,10 +23,17 @@ from tests.reference_engine.models import (
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True)
+def forgotten():
+    """What was compiled before or is compiled here is nobody else's."""
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+@pytest.fixture
 def traced():
     """Parts that go through torch.compile's tracer, and then run as they are: no compiler is needed."""
-    torch._dynamo.reset()
     return compiled_pieces(CPU, "aot_eager")
 
 
@@ -80,7 +87,6 @@ def test_a_compiler_that_does_not_work_is_told():
     def broken(graph, inputs):
         raise RuntimeError("no C compiler")
 
-    torch._dynamo.reset()
     with pytest.raises(
         ValueError, match=r"--compile: expected a compiler that works, got .*no C compiler; inst"
     ):
