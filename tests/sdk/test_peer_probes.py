@@ -24,7 +24,7 @@ from reference_engine.backend import open_torch
 from tests.reference_engine.families import Variant
 from tests.sdk.data import datum, post, prompt, weighted
 
-pytestmark = pytest.mark.sdk
+pytestmark = [pytest.mark.sdk, pytest.mark.usefixtures("tinker_fake_server")]
 
 NAME = "Qwen/Qwen3-8B"
 VOCABULARY = 1024
