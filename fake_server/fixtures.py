@@ -71,6 +71,9 @@ def opened(server: LiveServer, test: pytest.Item, settings: Settings, clock: Clo
             fake.delivery.add(
                 DeliveryRule(**dict(zip(("operation",), rule.args, strict=False)), **rule.kwargs)
             )
+        for cassette in test.iter_markers("tinker_cassette"):
+            path, *mode = cassette.args
+            fake.cassettes.use(test.path.parent / path, *mode, **cassette.kwargs)
         yield fake
         fake.close()
 
@@ -110,6 +113,9 @@ def check(fake: Fake, test: pytest.Item) -> None:
             f"controls: expected what the test asked for to happen, got nothing of: {'; '.join(unfired)}; "
             "let the test come so far, or ask for less"
         )
+    if controls is not None and controls.cassettes.playing is not None:
+        controls.cassettes.playing.assert_clean()
+        return  # a recording has nobody who reads
     if not test.get_closest_marker("tinker_unread"):
         assert_read(fake.service)
 

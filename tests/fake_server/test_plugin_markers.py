@@ -303,3 +303,37 @@ def test_a_marked_rule_of_delivery_that_never_applies_fails_the_test(run):
 
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(['*NothingHappened*: delivery {"operation":"optim_step","polls":2}*'])
+
+
+CASSETTE = """
+import pytest
+
+RATE = {rate}
+
+@pytest.mark.tinker_cassette("run.jsonl")
+def test_step(tinker_fake):
+    raw = tinker_fake.raw
+    session = raw.call("create_session", {{"tags": [], "user_metadata": {{}}, "sdk_version": "0.38.0"}})
+    model = {{"session_id": session["session_id"], "model_seq_id": 0, "base_model": "tinkerproof/pico"}}
+    promise = raw.call("create_model", model | {{"lora_config": {{"rank": 4}}}})
+    model_id = raw.result(promise["request_id"])["model_id"]
+    step = {{"model_id": model_id, "seq_id": 1, "adam_params": {{"learning_rate": RATE}}}}
+    promise = raw.call("optim_step", step)
+    if promise.status == 200:
+        raw.result(promise["request_id"])
+"""
+
+
+def test_a_cassette_is_recorded_once_and_replayed_from_then_on(run, pytester):
+    for _ in range(2):
+        run(CASSETTE.format(rate=0.1)).assert_outcomes(passed=1)
+
+    assert "optim_step" in (pytester.path / "run.jsonl").read_text()
+
+
+def test_a_request_that_was_not_recorded_fails_the_test_and_names_the_field(run):
+    run(CASSETTE.format(rate=0.1))
+    result = run(CASSETTE.format(rate=0.2))
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*learning_rate: expected 0.1, got 0.2*"])
