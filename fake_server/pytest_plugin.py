@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from contract import BackendOptions
     from fake_server.clock import Clock
     from fake_server.fake import Fake, FakeServer
+    from fake_server.fast_sdk import FastSdk
     from fake_server.fixtures import Servers
     from fake_server.running import LiveServer
     from fake_server.settings import Settings
@@ -19,6 +20,7 @@ __all__ = [
     "tinker_engine",
     "tinker_fake",
     "tinker_fake_server",
+    "tinker_fast_sdk",
     "tinker_servers",
     "tinker_settings",
 ]
@@ -138,6 +140,15 @@ def tinker_engine(
 ) -> "Iterator[Fake]":
     """The same with the torch backend: it really trains and really samples."""
     yield from _opened(tinker_servers.of("torch"), tinker_settings, tinker_clock, request.node)
+
+
+@pytest.fixture
+def tinker_fast_sdk() -> "Iterator[FastSdk]":
+    """The sleeps of the installed SDK take a thousandth of their time; `.sleeps` tells which there were."""
+    from fake_server.fast_sdk import fast_sdk
+
+    with fast_sdk() as fast:
+        yield fast
 
 
 def _opened(
