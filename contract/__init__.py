@@ -47,6 +47,7 @@ __all__ = [
     "Backend",
     "BackendFactory",
     "BackendOptions",
+    "BackendState",
     "BadRequest",
     "BaseModelInfo",
     "BillingEventInfo",

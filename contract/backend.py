@@ -1,4 +1,4 @@
-"""The port between the server and whatever computes: ten methods, and the laws they obey.
+"""The port between the server and whatever computes: fourteen methods, and the laws they obey.
 
 A backend knows no HTTP, no clock and nothing of the promises that clients poll.
 
@@ -10,12 +10,21 @@ Laws of what is computed:
 - A call that raises leaves no trace.
 - What is asked for and not supported raises `RequestFailure` and names the field.
 
+Laws of states:
+- A state is an immutable value: all that later results depend on, beside the options other than the seed.
+- After `restore(state)` every call is answered as it would have been where the state was taken, to the bit:
+  in the same backend, in another one of its kind, and after the way through files.
+- `state` and `restore` share what does not change; a state of thousands of models is taken at once.
+- Weights that were saved before a state was taken outlive `close`: who has the state may have them, too.
+- After `reset(seed)` the backend is as one that was opened with that seed.
+
 Laws of threads. A backend that is not `concurrent` is called by one thread at a time. One that is:
 - The methods that name a model come one at a time, in the order of the model's operations, on a thread of
   the tenant's own. Tenants do not wait for each other.
 - `sample` comes on another thread, at any time; so do `base_models`, `read_weights` and a weights' `files`.
 - `sample` should take the request and return at once. What it answers stands for the weights it was given,
   whatever is trained meanwhile.
+- `state`, `restore` and `reset` come when no other call runs and no sample is pending; `read_state` any time.
 - `close` comes last, once, when no other call runs.
 
 Laws of a `concurrent.futures.Future` that `sample` returns, for work that is batched with other requests:
@@ -44,7 +53,7 @@ from contract.training import (
     OptimStepResponse,
 )
 
-__all__ = ["Backend", "BackendFactory", "BackendOptions", "BaseModelInfo", "Weights"]
+__all__ = ["Backend", "BackendFactory", "BackendOptions", "BackendState", "BaseModelInfo", "Weights"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,14 @@ class Weights(Protocol):
 
     def without_optimizer(self) -> "Weights":
         """The same weights without the optimizer's state: what others may download."""
+        ...
+
+
+class BackendState(Protocol):
+    """A backend's models, between two operations, and its seed; frozen."""
+
+    def files(self) -> Mapping[str, bytes]:
+        """The state as files, by relative path without `..`; `Backend.read_state` reads them back."""
         ...
 
 
@@ -131,6 +148,31 @@ class Backend(Protocol):
         self, base_model: str, weights: Weights | None, request: SampleRequest
     ) -> SampleResponse | Future[SampleResponse]:
         """Sample from a base model, or from it with `weights`: the answer, or the promise of one."""
+        ...
+
+    def state(self) -> BackendState:
+        """All models as they are now, with optimizers, accumulated gradients and the seed."""
+        ...
+
+    def restore(self, state: BackendState) -> None:
+        """Be as a backend of this kind was when the state was taken.
+
+        Raises:
+            RequestFailure: for a state of another kind of backend, or of base models that this one does not
+                have; nothing is changed.
+        """
+        ...
+
+    def read_state(self, files: Mapping[str, bytes]) -> BackendState:
+        """A state from the files that `BackendState.files` gave.
+
+        Raises:
+            RequestFailure: naming the file that is missing or malformed.
+        """
+        ...
+
+    def reset(self, seed: int) -> None:
+        """Forget all models, and derive from another seed from now on."""
         ...
 
     def close(self) -> None:

@@ -174,8 +174,9 @@ async def _refuse(error: ApiError) -> Answer:
 
 async def _controlled(call: Call, binding: Binding, incoming: Incoming) -> Answer:
     """Serve a request of who controls the tenant: it is not watched, and needs no key."""
-    assert isinstance(binding.row, Operation)  # as all controls are
-    request = read_exactly(binding.row.request, incoming, call.service.settings.max_body_bytes)
+    row, request = binding.row, incoming  # as it came, where a control takes a file
+    if isinstance(row, Operation):
+        request = read_exactly(row.request, incoming, call.service.settings.max_body_bytes)
     value = binding.serve(call, request)
     return answer_of(await value if binding.is_async else value)
 

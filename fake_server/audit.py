@@ -1,14 +1,26 @@
 """`AuditLog`: the latest of what was done, and the truth about what is no longer kept."""
 
 from collections import deque
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
 from contract import AuditLogEntry
 
-__all__ = ["AuditLog"]
+__all__ = ["Audit", "AuditLog"]
 
+NEVER = datetime.min.replace(tzinfo=UTC)
 MOST_ENTRIES = 10_000
 """Ours: entries that are kept; the oldest go first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What is in a log at one moment."""
+
+    entries: tuple[AuditLogEntry, ...] = ()
+    dropped: int = 0
+    dropped_from: datetime = NEVER
+    dropped_until: datetime = NEVER
 
 
 class AuditLog:
@@ -18,7 +30,7 @@ class AuditLog:
         self._entries: deque[AuditLogEntry] = deque()
         self._most_entries = most_entries
         self._dropped = 0
-        self._dropped_from = self._dropped_until = datetime.min.replace(tzinfo=UTC)
+        self._dropped_from = self._dropped_until = NEVER
         """Times of the first and the last entry that were dropped."""
 
     def add(self, entry: AuditLogEntry) -> None:
@@ -29,6 +41,16 @@ class AuditLog:
             self._dropped_from = self._dropped_from if self._dropped else gone.timestamp
             self._dropped_until = gone.timestamp
             self._dropped += 1
+
+    def state(self) -> Audit:
+        """All entries as they are now."""
+        return Audit(tuple(self._entries), self._dropped, self._dropped_from, self._dropped_until)
+
+    def restore(self, state: Audit) -> None:
+        """Have these entries in the place of all others."""
+        self._entries = deque(state.entries)
+        self._dropped = state.dropped
+        self._dropped_from, self._dropped_until = state.dropped_from, state.dropped_until
 
     def of(self, day: date, resource: str = "") -> list[AuditLogEntry]:
         """A day's entries, in UTC, whose event begins with `resource`.

@@ -4,12 +4,13 @@ Source: sdk 0.38.0 lib/_jwt_auth.py (claims, and the header that makes a client 
 """
 
 from functools import lru_cache
+from hashlib import blake2b
 
 from contract import AuthTokenResponse, Operation, Unauthorized
 from contract.operations import AUTH_TOKEN, CLIENT_CONFIG, DELETE_API_KEY, GET_API_KEY, Endpoint
 from fake_server.service import Service
 
-__all__ = ["OWNER", "check_credential", "issue_token"]
+__all__ = ["OWNER", "check_credential", "issue_token", "key_hash"]
 
 KEY_PREFIX = "tml-"
 TOKEN_PREFIX = "eyJ"
@@ -46,13 +47,18 @@ def check_credential(service: Service, row: Endpoint, credential: str) -> None:
 def _check_key(service: Service, key: str) -> None:
     accepted = service.settings.auth.api_keys
     known = key in accepted if accepted else key.startswith(KEY_PREFIX)
-    if key in service.revoked_keys:
+    if service.revoked_keys and key_hash(key) in service.revoked_keys:
         raise Unauthorized("header X-API-Key: expected a key that is in use, got one that was deleted")
     if not known:
         wanted = (
             "one of the keys given with --api-key" if accepted else f"a key that starts with {KEY_PREFIX}"
         )
         raise Unauthorized(f"header X-API-Key: expected {wanted}, got another of {len(key)} characters")
+
+
+def key_hash(key: str) -> str:
+    """What is kept of a key that was deleted: keys themselves are nowhere."""
+    return blake2b(key.encode(), digest_size=16).hexdigest()
 
 
 def issue_token(service: Service) -> AuthTokenResponse:

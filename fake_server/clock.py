@@ -139,6 +139,12 @@ class VirtualClock:
         finally:
             self._turn.release()
 
+    def move_to(self, now: float) -> None:
+        """Set the clock. Forward, the calls that fall due are made; back, those that were made stay made."""
+        self.advance(max(0.0, now - self._now))
+        with self._lock:
+            self._now = now
+
     def _pop_until(self, end: float) -> Callable[[], None] | None:
         """The next call, with the clock at its time; None with the clock at `end`, where no call is left."""
         with self._lock:

@@ -1,6 +1,5 @@
 """`Controls`: what a test author holds of one tenant, beside what the API gives to everybody."""
 
-from collections.abc import Iterable
 from contextlib import suppress
 
 from contract import ApiError
@@ -8,8 +7,10 @@ from fake_server.cassettes.deck import Deck
 from fake_server.dashboard.counts import Counts
 from fake_server.dashboard.curves import Curves
 from fake_server.delivery import Delivery
+from fake_server.forks import Snapshots
 from fake_server.journal import Journal
 from fake_server.service import Service
+from fake_server.tenants import Tenants
 from fake_server.timekeeping import Timekeeper
 
 __all__ = ["Controls"]
@@ -18,7 +19,7 @@ __all__ = ["Controls"]
 class Controls:
     """All controls of one tenant. Attaching them is what turns them on."""
 
-    def __init__(self, service: Service, tenants: Iterable[Service]) -> None:
+    def __init__(self, service: Service, tenants: Tenants) -> None:
         self.service = service
         self.tenants = tenants
         """All tenants of the server."""
@@ -32,6 +33,7 @@ class Controls:
         self.clock = Timekeeper(service)
         self.delivery = Delivery(service)
         self.cassettes = Deck(service)
+        self.snapshots = Snapshots(service, tenants)
         self.curves = Curves(service.futures)
         self.counts = Counts()
         service.traffic.observers += [self.journal.add, self.curves.add, self.counts.add]

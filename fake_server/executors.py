@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, suppress
 from typing import Protocol
 
@@ -20,6 +20,15 @@ class Executor(Protocol):
 
     def submit(self, job: Callable[[], None]) -> None:
         """Run `job`, now or later; it does not raise."""
+        ...
+
+    @property
+    def idle(self) -> bool:
+        """Whether all jobs that were taken are done."""
+        ...
+
+    def settle(self, seconds: float) -> None:
+        """Wait until the jobs that were taken are done, at most so long. Not while holding a lock."""
         ...
 
     def close(self) -> None:
@@ -80,6 +89,15 @@ class Inline:
             while self._jobs:
                 self._jobs.popleft()()
 
+    @property
+    def idle(self) -> bool:
+        """Whether all jobs that were taken are done."""
+        return not self._jobs
+
+    def settle(self, seconds: float) -> None:  # noqa: ARG002 - they take no time
+        """Do the jobs that were taken."""
+        self._run()
+
     def close(self) -> None:
         """Nothing to do."""
 
@@ -89,11 +107,22 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"tinkerproof-{name}")
+        self._last: Future[None] | None = None
 
     def submit(self, job: Callable[[], None]) -> None:
         """Run `job` after those before it; not at all once closed."""
         with suppress(RuntimeError):  # what a closed pool says: the tenant was dropped during a request
-            self._pool.submit(job)
+            self._last = self._pool.submit(job)
+
+    @property
+    def idle(self) -> bool:
+        """Whether all jobs that were taken are done."""
+        return self._last is None or self._last.done()
+
+    def settle(self, seconds: float) -> None:
+        """Wait until the jobs that were taken are done, at most so long."""
+        if self._last is not None:
+            wait([self._last], seconds)
 
     def close(self) -> None:
         """Drop jobs that have not begun, and wait for the running one."""

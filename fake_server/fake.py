@@ -16,6 +16,7 @@ from fake_server.raw import Raw
 from fake_server.running import LiveServer
 from fake_server.service import Service
 from fake_server.settings import Settings
+from fake_server.snapshots import Snapshot, reset, restore, take
 from fake_server.tenants import PREFIX, Tenants
 from fake_server.timekeeping import Timekeeper
 
@@ -69,6 +70,7 @@ class Fake:
         self._clients: list[Any] = []
         self._numbers = count()
         self._fresh: Fake | None = None
+        self._forks: list[Fake] = []
         self._tenants.add(name, settings, clock)
 
     def __repr__(self) -> str:
@@ -141,6 +143,48 @@ class Fake:
         """What records this world, or replays one: `.record(path)`, `.replay(path)`, `.use(path, mode)`."""
         return self.controls.cassettes
 
+    def snapshot(self) -> Snapshot:
+        """This world as it is, once no operation is under way; a value, and with `.save(path)` a file.
+
+        Raises:
+            BadRequest: naming what is under way, or waits for a missing number, after 10 s.
+        """
+        return take(self.service)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Be as this or another world was; one of a file comes from `Snapshot.load(path)`.
+
+        Faults, stubs, rules of delivery and the journal stay as they are.
+
+        Raises:
+            BadRequest: naming what is under way after 10 s.
+            RequestFailure: for the snapshot of another backend; nothing is changed.
+        """
+        restore(self.service, snapshot)
+
+    def fork(self, name: str | None = None) -> "Fake":
+        """Another world that begins where this one is; neither sees what the other does from then on.
+
+        It is dropped with this one.
+
+        Raises:
+            BadRequest: if an operation is under way and does not end.
+        """
+        begin, kept = self.snapshot(), self.controls.snapshots
+        chosen = name or kept.next_name()
+        fork = Fake(self._server, chosen, settings=self.service.settings, clock=kept.clock(begin))
+        fork.restore(begin)
+        self._forks.append(fork)
+        return fork
+
+    def reset(self) -> None:
+        """Forget all that this world has."""
+        reset(self.service)
+
+    def seed(self, seed: int) -> None:
+        """Forget all that this world has; from now on ids and numbers derive from another seed."""
+        reset(self.service, seed)
+
     def env(self) -> dict[str, str]:
         """Environment variables for a client in another process."""
         return {
@@ -177,7 +221,9 @@ class Fake:
             self._fresh = None
 
     def close(self) -> None:
-        """Close the clients that were handed out, and drop the world."""
+        """Close the clients that were handed out, and drop the world with its forks."""
+        for fork in self._forks:
+            fork.close()
         self.forget()
         while self._clients:
             client = self._clients.pop()

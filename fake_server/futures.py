@@ -5,11 +5,11 @@ computed outcome from showing, until it is over or the future is released.
 """
 
 import logging
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from concurrent.futures import Future as Computation
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
@@ -142,11 +142,13 @@ class FutureStore:
         self,
         clock: Clock,
         ttl_seconds: float,
-        lock: AbstractContextManager[object],
+        lock: threading.RLock,
         load: Load | None = None,
     ) -> None:
         self.clock = clock
         self._lock = lock
+        self.settled = threading.Condition(lock)
+        """Notified whenever an outcome is set."""
         self._load = load or Load()
         self._ttl_seconds = ttl_seconds
         self.plan: Callable[[Future], None] = _at_once
@@ -271,6 +273,7 @@ class FutureStore:
             if future.outcome is None:
                 future.outcome = (future.hold and future.hold.failure) or outcome
                 self.tick(future)
+                self.settled.notify_all()
 
     def tick(self, future: Future) -> None:
         """Let a computed outcome show if nothing holds it any more, and wake those who wait for it."""

@@ -4,15 +4,18 @@ A number that never comes holds its lane. Once the oldest held operation has wai
 `gap_timeout_seconds` on the clock, all held operations fail, naming the number, and the lane goes on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from contract import RequestErrorCategory, RequestFailedResponse
 from fake_server.clock import Clock
-from fake_server.futures import FutureStore, Job
+from fake_server.futures import Future, FutureStore, Job
 from fake_server.ordering import Sequencer
 
-__all__ = ["Lanes"]
+__all__ = ["LaneState", "Lanes"]
+
+LaneState = tuple[int, frozenset[int]]
+"""Of a lane that holds nothing: the number whose turn it is, and those ahead that are used up."""
 
 
 @dataclass(slots=True)
@@ -91,6 +94,22 @@ class Lanes:
             error = f"seq_id {job.future.seq_id} of {owner}: {reason}"
             failure = RequestFailedResponse(error=error, category=RequestErrorCategory.User)
             self._futures.resolve(job.future, failure)
+
+    def held(self) -> Iterator[tuple[Future, int | None]]:
+        """The operations that are held back, each with the number that it waits for."""
+        for lane in self._lanes.values():
+            for job in lane.sequencer:
+                yield job.future, lane.sequencer.missing
+
+    def state(self) -> dict[str, LaneState]:
+        """Where each lane is, by owner; what lanes hold back is not in it."""
+        return {
+            owner: (lane.sequencer.next_seq_id, lane.sequencer.used_up) for owner, lane in self._lanes.items()
+        }
+
+    def restore(self, state: Mapping[str, LaneState]) -> None:
+        """Have these lanes in the place of all others; what those held back is forgotten."""
+        self._lanes = {owner: Lane(Sequencer(*lane)) for owner, lane in state.items()}
 
     def _lane(self, owner: str) -> Lane:
         return self._lanes.setdefault(owner, Lane())

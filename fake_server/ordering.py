@@ -1,5 +1,6 @@
 """`Sequencer`: puts operations that arrive in any order into the order of their numbers. Pure data."""
 
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 __all__ = ["Sequencer"]
@@ -14,12 +15,21 @@ class Sequencer(Generic[T]):
 
     __slots__ = ("_used_up", "_waiting", "next_seq_id")
 
-    def __init__(self, next_seq_id: int = 1) -> None:
+    def __init__(self, next_seq_id: int = 1, used_up: Iterable[int] = ()) -> None:
         self.next_seq_id = next_seq_id
         """The number whose turn it is."""
         self._waiting: dict[int, T] = {}
-        self._used_up: set[int] = set()
+        self._used_up = set(used_up)
         """Numbers without an item that are still to come."""
+
+    @property
+    def used_up(self) -> frozenset[int]:
+        """Numbers ahead that no item will come with."""
+        return frozenset(self._used_up)
+
+    def __iter__(self) -> Iterator[T]:
+        """All items that are held back."""
+        return iter(self._waiting.values())
 
     def push(self, seq_id: int, item: T | None) -> list[T]:
         """Take `item` under its number and return all items whose turn has come, in order.

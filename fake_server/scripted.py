@@ -19,6 +19,7 @@ import numpy as np
 from contract import (
     Backend,
     BackendOptions,
+    BackendState,
     BaseModelInfo,
     CreateCustomLossRequest,
     Datum,
@@ -49,6 +50,7 @@ from fake_server.scripted_loss import token_terms
 from fake_server.scripted_optimizer import Gradients, adamw_step
 from fake_server.scripted_options import check_options
 from fake_server.scripted_sampling import Sampler
+from fake_server.scripted_state import Model, ScriptedState, read_state
 from fake_server.scripted_tokens import tokens_of_all
 from fake_server.scripted_weights import Moments, ScriptedWeights, fresh_weights, read_weights
 
@@ -63,15 +65,6 @@ def open_scripted(options: BackendOptions) -> Backend:
     """
     check_options(options)
     return ScriptedBackend(options)
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model between two operations."""
-
-    base: BaseModel
-    weights: ScriptedWeights
-    pending: tuple[Gradients, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +216,34 @@ class ScriptedBackend:
         if given is not None and given.base_model != base.name:
             raise RequestFailure(f"weights: expected those of {base.name}, got those of {given.base_model}")
         return Sampler(self._seed, base, given).sample(request)
+
+    def state(self) -> ScriptedState:
+        """All models as they are now, and the seed; their arrays are shared."""
+        return ScriptedState(self._seed, dict(self._models))
+
+    def restore(self, state: BackendState) -> None:
+        """Be as a scripted backend was when the state was taken.
+
+        Raises:
+            RequestFailure: for a state of another backend, or of base models that this one does not have.
+        """
+        given = state if isinstance(state, ScriptedState) else self.read_state(state.files())
+        for base_model in {model.base.name for model in given.models.values()}:
+            find_base_model(self._bases, base_model)
+        self._seed = given.seed
+        self._models = dict(given.models)
+
+    def read_state(self, files: Mapping[str, bytes]) -> ScriptedState:
+        """A state from the files that `ScriptedState.files` gave.
+
+        Raises:
+            RequestFailure: naming the file that is missing or malformed, or an unknown base model.
+        """
+        return read_state(files, self._bases)
+
+    def reset(self, seed: int) -> None:
+        """Forget all models; the seed makes other base models, too."""
+        self.restore(ScriptedState(seed))
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -104,6 +104,7 @@ class Service:
         self.usage = Usage(self.lock)
         self.audit = AuditLog()
         self.revoked_keys: set[str] = set()
+        """Their hashes."""
         self.copies: dict[str, tuple[CopyWeightsRequest, str]] = {}
         """By idempotency key, the requests for the latest copies and the paths that they were given."""
         self.traffic = Traffic(clock)

@@ -4,7 +4,7 @@ Records are immutable; a change puts a new record in the place of the old one. A
 server needs of a store, so a durable one can take the place of `MemoryTable`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -29,6 +29,7 @@ __all__ = [
     "CustomLossRecord",
     "MemoryTable",
     "ModelRecord",
+    "Records",
     "SamplerRecord",
     "SessionRecord",
     "Store",
@@ -140,6 +141,16 @@ class CustomLossRecord:
     request: CreateCustomLossRequest
 
 
+@dataclass(frozen=True, slots=True)
+class Records(Generic[R]):
+    """What is in a table at one moment; nothing in it is ever changed."""
+
+    records: Mapping[str, R] = field(default_factory=dict)
+    """By id, oldest first."""
+    fates: Mapping[str, str] = field(default_factory=dict)
+    """What became of those that were removed, by id."""
+
+
 class Table(Protocol[R]):
     """Records of one kind, by id, oldest first."""
 
@@ -169,6 +180,14 @@ class Table(Protocol[R]):
 
     def __len__(self) -> int:
         """How many records there are."""
+        ...
+
+    def state(self) -> "Records[R]":
+        """All records as they are now."""
+        ...
+
+    def restore(self, state: "Records[R]") -> None:
+        """Have these records in the place of all others."""
         ...
 
 
@@ -228,6 +247,15 @@ class MemoryTable(Generic[R]):
     def __len__(self) -> int:
         """How many records there are."""
         return len(self._records)
+
+    def state(self) -> Records[R]:
+        """All records as they are now."""
+        return Records(dict(self._records), dict(self._fates))
+
+    def restore(self, state: Records[R]) -> None:
+        """Have these records in the place of all others."""
+        self._records = dict(state.records)
+        self._fates = dict(state.fates)
 
 
 @dataclass(slots=True)

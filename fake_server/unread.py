@@ -29,7 +29,7 @@ def unread(service: Service) -> list[Future]:
 def _readable(service: Service, future: Future) -> bool:
     if future.outcome is None:
         return service.lanes.deadline(future.owner) is None
-    return future.released and future.outcome is not CANCELLED
+    return future.released and future.outcome != CANCELLED
 
 
 def assert_read(service: Service, patience_seconds: float = PATIENCE_SECONDS) -> None:

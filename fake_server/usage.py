@@ -1,7 +1,7 @@
 """Usage: tokens and checkpoints counted by hour, for the billing operations."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Literal, NamedTuple
 
@@ -35,6 +35,16 @@ class Usage:
         if count:
             with self._lock:
                 self._counts[Bucket(int(now) // HOUR * HOUR, kind, base_model, session_id)] += count
+
+    def counts(self) -> dict[Bucket, int]:
+        """All counts as they are now."""
+        with self._lock:
+            return dict(self._counts)
+
+    def restore(self, counts: Mapping[Bucket, int]) -> None:
+        """Have these counts in the place of all others."""
+        with self._lock:
+            self._counts = Counter(counts)
 
     def between(self, start: float, end: float) -> Iterator[tuple[Bucket, int]]:
         """Counts of the hours from `start` up to `end`, by hour and then largest first."""

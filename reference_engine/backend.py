@@ -12,6 +12,7 @@ import torch
 from contract import (
     Backend,
     BackendOptions,
+    BackendState,
     BaseModelInfo,
     CreateCustomLossRequest,
     ForwardBackwardInput,
@@ -27,7 +28,6 @@ from contract import (
     TensorData,
     Weights,
     check_adapter,
-    split_base_model,
 )
 from reference_engine.batching import Example, examples_of, token_ids
 from reference_engine.checkpoints import AdapterWeights, Origin, read_weights
@@ -40,6 +40,7 @@ from reference_engine.saved_weights import SavedWeights
 from reference_engine.scores import PromptScores, check_request
 from reference_engine.sequences import Ask
 from reference_engine.shelf import Place
+from reference_engine.states import TorchState, read_state, weights_of
 from reference_engine.stops import StopRule
 from reference_engine.trained_model import TrainedModel
 from reference_engine.trainer import Pass, run_pass
@@ -153,14 +154,7 @@ class TorchBackend:
         They stay in memory up to a limit, and beyond it on disk, until nobody refers to them any more.
         """
         model = self._model(model_id)
-        weights = AdapterWeights(
-            base_model=split_base_model(model.base_model)[0],
-            base_hash=self._engine.model(model.base_model).content_hash,
-            adapter=model.adapter,
-            moments=model.moments if optimizer else None,
-            seed=model.seed,
-        )
-        return self._save(weights)
+        return self._save(weights_of(model, self._origin(model.base_model).content_hash, optimizer=optimizer))
 
     def load_weights(self, model_id: ModelID, weights: Weights, *, optimizer: bool) -> None:
         """Replace a model's weights, and with `optimizer` its optimizer's state, else start that afresh.
@@ -247,14 +241,60 @@ class TorchBackend:
             return request.sampling_params.seed
         return derived_seed(self._seed, f"{request.sampling_session_id}:{request.seq_id}")
 
+    def state(self) -> TorchState:
+        """All models as they are now, and the seed; nothing is copied.
+
+        Whoever has the state may have the weights that were saved so far, too: they are not dropped by
+        `close` from then on, but when nobody refers to them any more.
+        """
+        self._saved.clear()
+        kept = {}
+        for name, place in self._models.items():
+            model = place.get()
+            kept[name] = self._engine.shelf.place(model), self._origin(model.base_model).content_hash
+        return TorchState(self._seed, kept)
+
+    def restore(self, state: BackendState) -> None:
+        """Be as a torch backend was when the state was taken.
+
+        Raises:
+            RequestFailure: for a state of another backend, or of base models that this one does not have.
+        """
+        given = state if isinstance(state, TorchState) else self.read_state(state.files())
+        models = {}
+        for name, (place, base_hash) in given.models.items():
+            models[name] = model = place.get()
+            ours = self._origin(model.base_model).content_hash
+            if ours != base_hash:
+                raise RequestFailure(
+                    f"state: expected models on {model.base_model} with the hash {ours[:12]}..., "
+                    f"got {base_hash[:12]}..."
+                )
+        self.reset(given.seed)
+        for name, model in models.items():
+            self._keep(name, model)
+
+    def read_state(self, files: Mapping[str, bytes]) -> TorchState:
+        """A state from the files that `TorchState.files` gave.
+
+        Raises:
+            RequestFailure: naming the file that is missing or malformed, or an unknown base model.
+        """
+        return read_state(files, self._origin, self._engine.device, self._engine.shelf)
+
+    def reset(self, seed: int) -> None:
+        """Forget all models, and derive from another seed from now on."""
+        for model in self._models.values():
+            model.drop()
+        self._models.clear()
+        self._seed = seed
+
     def close(self) -> None:
         """Cancel the tenant's samples, and forget its models and saved weights."""
         for future in list(self._asked):
             future.cancel()
         self._engine.wake()
-        for model in self._models.values():
-            model.drop()
-        self._models.clear()
+        self.reset(self._seed)
         for saved in list(self._saved):
             saved.drop()
 

@@ -6,7 +6,8 @@ from fake_server.control_api.control import CONTROL, Control
 from fake_server.control_api.delivery import DELIVERY
 from fake_server.control_api.journal import JOURNAL
 from fake_server.control_api.page import PAGE
+from fake_server.control_api.snapshots import SNAPSHOTS
 
 __all__ = ["CONTROL", "CONTROLS", "Control"]
 
-CONTROLS: tuple[Control, ...] = (*CLOCK, *DELIVERY, *JOURNAL, *PAGE, *CASSETTES)
+CONTROLS: tuple[Control, ...] = (*CLOCK, *DELIVERY, *JOURNAL, *PAGE, *CASSETTES, *SNAPSHOTS)

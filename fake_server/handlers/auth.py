@@ -9,7 +9,7 @@ from contract import (
     OrgDetails,
     UserDetails,
 )
-from fake_server.auth import EMAIL, ORGANISATION, issue_token
+from fake_server.auth import EMAIL, ORGANISATION, issue_token, key_hash
 from fake_server.service import Call
 
 
@@ -32,4 +32,4 @@ def get_api_key(_call: Call, _request: EmptyRequest) -> ApiKeyResponse:
 
 def delete_api_key(call: Call, _request: EmptyRequest) -> None:
     """Revoke the key in this tenant."""
-    call.service.revoked_keys.add(call.credential)
+    call.service.revoked_keys.add(key_hash(call.credential))
