@@ -59,7 +59,7 @@ bench: $(READY) ## Speed and memory, as ratios; takes about two minutes
 	$(BIN)/python -m benchmarks
 
 bench-engine: $(READY) ## Speed and memory of the torch engine; takes about three minutes
-	$(BIN)/python -m benchmarks engine_training engine_sampling engine_server
+	$(BIN)/python -m benchmarks engine_training engine_sampling engine_products engine_server
 
 proto: ## Generate the protobuf module from contract/proto/tinker_public.proto
 	test -x .cache/protoc/bin/python || $(PYTHON) -m venv .cache/protoc

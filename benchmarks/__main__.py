@@ -8,7 +8,7 @@ import time
 from benchmarks import memory, requests, scripted, sdk, start
 from benchmarks.figure import as_markdown
 
-ENGINE = ("engine_training", "engine_sampling", "engine_server")
+ENGINE = ("engine_training", "engine_sampling", "engine_products", "engine_server")
 """Measures of the torch engine, by name: they need torch, and are run when they are named."""
 MEASURES = {module.__name__.rpartition(".")[2]: module for module in (start, memory, requests, sdk, scripted)}
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from contract import LoraConfig
+from reference_engine.allocation import keep_freed_memory
 from reference_engine.config import ModelConfig
 from reference_engine.linear import Rows
 from reference_engine.loading import load_weights, read_config
@@ -60,7 +61,8 @@ def saved(name: str, folder: Path) -> ModelConfig:
 
 
 def runner(folder: Path, *, exact: bool) -> Transformer:
-    """The folder's model on our engine."""
+    """The folder's model on our engine, memory handled as the engine does: for the rival beside it too."""
+    keep_freed_memory()
     config = read_config(folder)
     return Transformer(config, load_weights(folder, config, torch.float32), Rows(exact=exact))
 

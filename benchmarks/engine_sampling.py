@@ -16,7 +16,7 @@ from reference_engine.lora import Adapter
 from reference_engine.sequences import Ask
 from reference_engine.stops import StopRule
 
-ROUNDS = 5
+ROUNDS = 9
 PROMPT, WRITTEN = 64, 32
 BATCHES = {1: 1.2, 8: 1.3, 32: 1.5}
 EXACT_BOUND, MANY_BOUND, ADAPTERS = 0.7, 4.0, 8

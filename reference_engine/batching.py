@@ -161,10 +161,10 @@ def _tensor(parts: Sequence[npt.NDArray[np.int64]], device: torch.device) -> tor
 
 
 def _spans(lengths: Sequence[int]) -> Iterator[Span]:
-    """Neighbours of about one length, longest first."""
+    """Neighbours of about one length."""
     first = start = 0
     for index, length in enumerate(lengths):
-        if length < SPAN_RATIO * lengths[first]:
+        if min(length, lengths[first]) < SPAN_RATIO * max(length, lengths[first]):
             yield Span(start, tuple(lengths[first:index]))
             start += sum(lengths[first:index])
             first = index

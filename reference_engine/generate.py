@@ -8,7 +8,6 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
-from itertools import groupby
 from math import isnan
 
 import torch
@@ -17,11 +16,12 @@ from contract import RequestFailure
 from reference_engine.attention import CausalAttention
 from reference_engine.batching import Example, pack
 from reference_engine.cache import DecodeAttention, KeyValueCache, PrefillAttention, ResumedAttention, Stored
-from reference_engine.deltas import Delta, Group, ManyDeltas, NoDelta, OneDelta
+from reference_engine.deltas import Delta, SplitDelta
 from reference_engine.lora import Adapter
 from reference_engine.model import Mixer, Transformer
 from reference_engine.passes import chunks, logprobs_of
 from reference_engine.prefixes import PrefixStore
+from reference_engine.roster import Roster
 from reference_engine.sampling import draw, topk_of
 from reference_engine.sequences import Ask, Running
 
@@ -42,15 +42,11 @@ class Generator:
         self._model = model
         self._cache = KeyValueCache(model.config, model.device, model.dtype)
         self._prefixes = PrefixStore()
+        self._roster = Roster(model)
         self._waiting: OrderedDict[Hashable, deque[Ask]] = OrderedDict()
         self._running: list[Running] = []
         self._batch: tuple[Transformer, Delta] | None = None
         """What runs the running sequences; None where they have changed."""
-        self._merged: tuple[Adapter, Transformer] | None = None
-        self._can_merge = (
-            not model.rows.exact and model.config.experts is None and model.dtype == torch.float32
-        )
-        self._stack: tuple[tuple[Adapter, ...], torch.Tensor] | None = None
         self._lock = threading.Lock()
 
     def submit(self, ask: Ask) -> None:
@@ -67,9 +63,7 @@ class Generator:
     def round(self) -> None:
         """Admit, read prompts, write a token of each running sequence."""
         self._drop_cancelled()
-        admitted = self._admit()
-        for _, group in groupby(admitted, key=lambda pair: id(pair[0].adapter)):
-            self._read_prompts(list(group))
+        self._read_prompts(self._admit())
         if self._running:
             self._decode()
         elif not self._waiting:
@@ -148,7 +142,7 @@ class Generator:
     # Prompts
 
     def _read_prompts(self, admitted: list[tuple[Ask, int]]) -> None:
-        """Read the prompts of requests with one adapter, and write each sequence's first token."""
+        """Read the requests' prompts, and write each sequence's first token."""
         fresh: list[tuple[Ask, int]] = []
         for ask, count in admitted:
             wants_rows = ask.scores is not None and ask.started == 0
@@ -171,7 +165,7 @@ class Generator:
 
     def _resume(self, ask: Ask, count: int, hit: int, stored: Stored) -> None:
         """Read what is new in a prompt."""
-        model, delta = self._one(ask.adapter)
+        model, (delta,) = self._roster.prompts([ask.adapter], self._owners())
         slot = len(self._running)
         self._cache.reserve(model.rows.padded(slot + count), len(ask.tokens))
         self._cache.restore(slot, stored, hit)
@@ -182,14 +176,16 @@ class Generator:
         places = self._cache.places(torch.full_like(positions, slot), positions)
         attention = ResumedAttention(self._cache, slot, hit, places, model.rows)
         last = torch.tensor([len(tokens) - 1], device=model.device)
-        hidden, _ = model.forward(tokens, positions, attention, delta, only=last)
+        hidden, _ = model.forward(tokens, positions, attention, delta, only=(last, delta))
         self._prefixes.add(ask.adapter, ask.tokens, self._cache, slot)
         scores, _ = model.logits(hidden, delta)
         self._begin([(ask, count)], scores)
 
     def _read(self, admitted: list[tuple[Ask, int]]) -> None:
         """Read whole prompts in one pass."""
-        model, delta = self._one(admitted[0][0].adapter)
+        model, own = self._roster.prompts([ask.adapter for ask, _ in admitted], self._owners())
+        delta = SplitDelta.of(own, [len(ask.tokens) for ask, _ in admitted])
+        last = SplitDelta.of(own, [1] * len(own))
         examples = [Example(ask.tokens, ask.tokens) for ask, _ in admitted]
         packed = pack(examples, range(len(examples)), model.device)
         inner = CausalAttention(model.config, packed.spans, model.rows)
@@ -207,17 +203,21 @@ class Generator:
         ends = torch.tensor([len(ask.tokens) for ask, _ in admitted], device=model.device).cumsum(0) - 1
         scoring = any(ask.scores is not None and ask.started == 0 for ask, _ in admitted)
         hidden, _ = model.forward(
-            packed.tokens, packed.positions, attention, delta, only=None if scoring else ends
+            packed.tokens, packed.positions, attention, delta, only=None if scoring else (ends, last)
         )
         if scoring:
-            for (ask, _), end in zip(admitted, ends.tolist(), strict=True):
-                self._score(model, ask, hidden[end + 1 - len(ask.tokens) : end + 1], delta)
+            for (ask, _), mine, end in zip(admitted, own, ends.tolist(), strict=True):
+                self._score(model, ask, hidden[end + 1 - len(ask.tokens) : end + 1], mine)
             hidden = hidden.index_select(0, ends)
         for (ask, _), slot in zip(admitted, slots, strict=True):
             if keeping and ask.max_tokens > 1:
                 self._prefixes.add(ask.adapter, ask.tokens, self._cache, slot)
-        scores, _ = model.logits(hidden, delta)
+        scores, _ = model.logits(hidden, last)
         self._begin(admitted, scores)
+
+    def _owners(self) -> list[Adapter | None]:
+        """Each running sequence's adapter."""
+        return [one.ask.adapter for one in self._running]
 
     def _slots(self, admitted: Sequence[tuple[Ask, int]]) -> list[int]:
         """The slot of each request's first sequence."""
@@ -235,18 +235,6 @@ class Generator:
         for start, end in chunks(ask.scores.end_row - first, model.config.vocab_size):
             logprobs, _ = logprobs_of(model, hidden[first + start : first + end], delta)
             ask.scores.add(first + start, logprobs)
-
-    def _one(self, adapter: Adapter | None) -> tuple[Transformer, Delta]:
-        """What runs one adapter, or none: the fast mode adds it to the weights, the last one is kept."""
-        if adapter is None:
-            return self._model, NoDelta()
-        if self._can_merge:
-            if self._merged is None or self._merged[0] is not adapter:
-                views = adapter.views_as(self._model.dtype)
-                self._merged = (adapter, self._model.merged(views, adapter.layout.scale))
-            return self._merged[1], NoDelta()
-        views = adapter.views_as(self._model.dtype)
-        return self._model, OneDelta(views, adapter.layout.scale, self._model.rows)
 
     # Sequences
 
@@ -275,7 +263,7 @@ class Generator:
         where = [one.position for one in running]
         self._cache.reserve(total, max(where) + 1)
         if self._batch is None:
-            self._batch = self._many(total)
+            self._batch = self._roster.rows(self._owners(), total)
         model, delta = self._batch
         tokens = torch.tensor([one.tokens[-1] for one in running] + fill, device=model.device)
         positions = torch.tensor(where + fill, device=model.device)
@@ -323,37 +311,6 @@ class Generator:
                 self._cache.copy(len(self._running), [slot], last.position + 1)
                 self._running[slot] = last
             self._batch = None
-
-    def _many(self, total: int) -> tuple[Transformer, Delta]:
-        """What runs the running sequences, a row each."""
-        members: dict[int, list[int]] = {}
-        adapters: dict[int, Adapter] = {}
-        for row, one in enumerate(self._running):
-            if one.ask.adapter is not None:
-                adapters[id(one.ask.adapter)] = one.ask.adapter
-                members.setdefault(id(one.ask.adapter), []).append(row)
-        if not adapters:
-            return self._one(None)
-        if len(adapters) == 1 and len(members[next(iter(members))]) == len(self._running):
-            return self._one(next(iter(adapters.values())))
-        groups = []
-        by_shape = sorted(adapters.values(), key=lambda a: (a.layout.key, id(a)))
-        for _, same in groupby(by_shape, key=lambda a: a.layout.key):
-            group = list(same)
-            stack = self._stacked(tuple(group))
-            rows = [members[id(adapter)] for adapter in group]
-            views = group[0].layout.views(stack)
-            groups.append(Group.of(group, rows, total, views, self._model.rows))
-        return self._model, ManyDeltas(groups, self._model.rows)
-
-    def _stacked(self, adapters: tuple[Adapter, ...]) -> torch.Tensor:
-        """The adapters' numbers `[S, P]`; the last stack is kept."""
-        if self._stack is None or self._stack[0] != adapters:
-            self._stack = (
-                adapters,
-                torch.stack([adapter.flat for adapter in adapters]).to(self._model.dtype),
-            )
-        return self._stack[1]
 
 
 def _not_finite(one: Running) -> RequestFailure:

@@ -57,8 +57,11 @@ class FrozenLinear:
         self.bias = bias
         self._rows = rows
         self._packed: torch.Tensor | None = None
-        if weight.device.type == "cpu" and weight.numel() >= PACKED_CELLS and weight.dtype == torch.float32:
-            self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, None)
+        if weight.device.type == "cpu" and weight.dtype == torch.float32:
+            if weight.numel() >= PACKED_CELLS:
+                self._packed = torch.ops.mkldnn._reorder_linear_weight(weight, None)
+            elif not rows.exact:  # by columns, few rows are up to twice as fast, many as fast
+                self.weight = weight.t().contiguous().t()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """`x` `[M, in]` to `[M, out]`, a new tensor."""
@@ -72,8 +75,12 @@ class FrozenLinear:
 
     def merged(self, a: torch.Tensor, b: Sequence[torch.Tensor], scale: float) -> "FrozenLinear":
         """With an adapter's product added to the weights: `a` `[k * rank, in]`, k of `[out, rank]`."""
-        delta = torch.cat([piece @ factor for piece, factor in zip(b, a.chunk(len(b)), strict=True)])
-        return FrozenLinear(self.weight + scale * delta, self.bias, self._rows)
+        own, start = self.weight.t().clone(), 0
+        for piece, factor in zip(b, a.chunk(len(b)), strict=True):
+            end = start + piece.shape[0]
+            own[:, start:end].addmm_(factor.t(), piece.t(), alpha=scale)
+            start = end
+        return FrozenLinear(own.t(), self.bias, self._rows)
 
     def backward(self, dy: torch.Tensor) -> torch.Tensor:
         """The gradient of `x` `[M, in]` from that of `y` `[M, out]`, a new tensor."""

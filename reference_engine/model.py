@@ -25,6 +25,7 @@ from reference_engine.rope import Rope, rotate_back
 __all__ = ["Attention", "Mixer", "Tape", "Transformer"]
 
 Tensors = Mapping[str, torch.Tensor]
+Only = tuple[torch.Tensor, Delta]
 
 
 class Mixer(Protocol):
@@ -55,7 +56,7 @@ class LayerTape:
     narrow_qkv: torch.Tensor | None
     unnormed: torch.Tensor | None
     """Queries and keys before their norm, `[T, heads + kv_heads, D]`."""
-    inverse_qk: tuple[torch.Tensor, torch.Tensor] | None
+    inverse_qk: torch.Tensor | None
     attention: Any
     mixed: torch.Tensor
     narrow_out: torch.Tensor | None
@@ -99,8 +100,13 @@ class Layer:
         bias = torch.cat([tensors[f"{p}.bias"] for p in projections]) if config.qkv_bias else None
         self.qkv = FrozenLinear(torch.cat([tensors[f"{p}.weight"] for p in projections]), bias, rows)
         self.out = FrozenLinear(tensors[f"{attn}.o_proj.weight"], None, rows)
-        self.q_norm = tensors[f"{attn}.q_norm.weight"] if config.qk_norm else None
-        self.k_norm = tensors[f"{attn}.k_norm.weight"] if config.qk_norm else None
+        self.qk_norm: torch.Tensor | None = None
+        if config.qk_norm:
+            heads = (config.num_heads, config.num_kv_heads)
+            gains = [
+                tensors[f"{attn}.{p}_norm.weight"].expand(n, -1) for p, n in zip("qk", heads, strict=True)
+            ]
+            self.qk_norm = torch.cat(gains)  # [heads + kv_heads, D]
         mlp = f"{name}.mlp"
         self.experts: MixtureOfExperts | None = None
         experts = config.experts_of(index)
@@ -140,11 +146,12 @@ class Transformer:
         delta: Delta,
         *,
         tape: bool = False,
-        only: torch.Tensor | None = None,
+        only: Only | None = None,
     ) -> tuple[torch.Tensor, Tape | None]:
         """The normed last hidden states `[T, H]` of `tokens` `[T]` at `positions` `[T]`; a tape if asked.
 
-        With `only` `[m]`, just those rows' `[m, H]`: the last layer is spared the others. Not with a tape.
+        With `only`, rows `[m]` and their delta, just those rows' `[m, H]`: the last layer is spared the
+        others. Not with a tape.
         """
         cos, sin = self._rope.at(positions)
         x = self.embedding.index_select(0, tokens)
@@ -166,7 +173,7 @@ class Transformer:
         sin: torch.Tensor,
         attention: Mixer,
         delta: Delta,
-        only: torch.Tensor | None,
+        only: Only | None,
     ) -> tuple[torch.Tensor, LayerTape]:
         eps = self.config.norm_eps
         normed, inverse = self._pieces.norm(x, layer.norm, eps)
@@ -175,14 +182,16 @@ class Transformer:
         rows = x.shape[0]
         qk = qkv[:, : self._queries + self._keys].view(rows, -1, self.config.head_dim)
         unnormed = inverse_qk = None
-        if layer.q_norm is not None and layer.k_norm is not None:
-            unnormed, (qk, inverse_qk) = qk, self._norm_qk(layer.q_norm, layer.k_norm, qk)
+        if layer.qk_norm is not None:
+            unnormed = qk
+            qk, inverse_qk = self._pieces.norm(qk, layer.qk_norm, eps)
         qk = self._pieces.rotate(qk, cos, sin)
         heads = self.config.num_heads
         v = qkv[:, self._queries + self._keys :].view(rows, -1, self.config.head_dim)
         mixed, kept = attention.forward(index, qk[:, :heads], qk[:, heads:], v)
         if only is not None:
-            x, mixed = x.index_select(0, only), mixed.index_select(0, only)
+            chosen, delta = only
+            x, mixed = x.index_select(0, chosen), mixed.index_select(0, chosen)
         out = layer.out.forward(mixed)
         narrow_out = delta.add(out, mixed, index, "out")
         middle = out.add_(x)
@@ -204,14 +213,6 @@ class Transformer:
             mlp,
         )
         return y.add_(middle), tape
-
-    def _norm_qk(
-        self, q_norm: torch.Tensor, k_norm: torch.Tensor, qk: torch.Tensor
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-        heads, eps = self.config.num_heads, self.config.norm_eps
-        q, inverse_q = self._pieces.norm(qk[:, :heads], q_norm, eps)
-        k, inverse_k = self._pieces.norm(qk[:, heads:], k_norm, eps)
-        return torch.cat((q, k), 1), (inverse_q, inverse_k)
 
     def _forward_mlp(
         self, index: int, layer: Layer, x: torch.Tensor, delta: Delta
@@ -302,22 +303,13 @@ class Transformer:
         delta.backward(dmixed, dy, kept.mixed, kept.narrow_out, index, "out")
         dq, dk, dv = attention.backward(dmixed, kept.attention)
         dqk = rotate_back(torch.cat((dq, dk), 1), tape.cos, tape.sin)
-        if layer.q_norm is not None and layer.k_norm is not None:
-            dqk = self._unnorm_qk(layer.q_norm, layer.k_norm, dqk, kept)
+        if layer.qk_norm is not None:
+            assert kept.unnormed is not None
+            assert kept.inverse_qk is not None
+            dqk = rms_norm_backward(dqk, kept.unnormed, layer.qk_norm, kept.inverse_qk)
         dqkv = torch.cat((dqk, dv), 1).flatten(1)
         dnormed = None if last else layer.qkv.backward(dqkv)  # nothing is trained below the first layer
         delta.backward(dnormed, dqkv, kept.normed, kept.narrow_qkv, index, "qkv")
         if dnormed is None:
             return dy
         return rms_norm_backward(dnormed, kept.x, layer.norm, kept.inverse).add_(dy)
-
-    def _unnorm_qk(
-        self, q_norm: torch.Tensor, k_norm: torch.Tensor, dqk: torch.Tensor, kept: LayerTape
-    ) -> torch.Tensor:
-        heads = self.config.num_heads
-        assert kept.unnormed is not None
-        assert kept.inverse_qk is not None
-        before, inverse = kept.unnormed, kept.inverse_qk
-        dq = rms_norm_backward(dqk[:, :heads], before[:, :heads], q_norm, inverse[0])
-        dk = rms_norm_backward(dqk[:, heads:], before[:, heads:], k_norm, inverse[1])
-        return torch.cat((dq, dk), 1)
