@@ -81,6 +81,11 @@ class KeyValueCache:
             # Without its own memory, a slot that is full is refused: source and targets are then one block.
             buffer[into, :, :length] = buffer[source, :, :length].clone()
 
+    def erase(self, slot: int) -> None:
+        """Make a slot finite again: masked keys count nothing only where they are numbers."""
+        for buffer in (*self._keys, *self._values):
+            buffer[slot : slot + 1].zero_()
+
     def stored(self, slot: int, length: int) -> Stored:
         """A copy of a slot's first tokens."""
         return [

@@ -285,6 +285,7 @@ class Generator:
         for one, token, logprob in zip(sequences, tokens.tolist(), logprobs.tolist(), strict=True):
             try:
                 if isnan(logprob):
+                    self._cache.erase(self._running.index(one))  # for whoever gets the slot next
                     raise _not_finite(one)
                 if one.push(token, logprob):
                     ended.append(one)

@@ -73,6 +73,16 @@ def test_an_adapter_that_has_run_away_fails_its_samples_and_nobody_elses(backend
         wild.result(timeout=60)
 
 
+def test_what_has_run_away_leaves_nothing_to_those_that_come_later(backend):
+    weights = trained(backend, "wild", TEXTS[0], params=AdamParams(learning_rate=1e30), steps=1)
+    beside = backend.sample(PICO, None, ask("The keeper ", 1, max_tokens=150, stop=[]))
+    wild = backend.sample(PICO, weights, ask("The lighthouse stands on the hill and ", 2))
+    assert isinstance(wild.exception(timeout=60), RequestFailure)
+    later = backend.sample(PICO, None, ask("A", 3))
+    assert len(later.result(timeout=60).sequences) == 1
+    assert len(beside.result(timeout=60).sequences[0].tokens) == 150
+
+
 def test_a_known_beginning_is_known_for_its_adapter_alone(backend, engine):
     weights = trained(backend, "m", TEXTS[0])
     text = "The lighthouse stands on the hill and "
