@@ -37,6 +37,7 @@ from fake_server.handlers import BINDINGS
 from fake_server.handlers.files import FILES, fetch_file
 from fake_server.service import Call, Service, Submission
 from fake_server.settings import Settings
+from fake_server.stubs import StubbedAnswer
 from fake_server.tenants import Tenants
 from fake_server.traffic import ClientGone, Exchange, Serve
 from fake_server.wire import (
@@ -194,7 +195,7 @@ async def _serve(call: Call, binding: Binding, incoming: Incoming) -> Answer:
             check_credential(service, row, call.credential)
             admitted = True
             exchange.request = request = _read(service, row, incoming, exchange)
-            value = binding.serve(call, request)
+            value = _value_of(call, binding, request)
             if isinstance(row, Deferred):
                 value = _promise(service, row, value, incoming, exchange)
         if binding.is_async:
@@ -208,11 +209,19 @@ async def _serve(call: Call, binding: Binding, incoming: Incoming) -> Answer:
         log.exception("%s failed", row.name)
         value = ApiError(f"internal error in {row.name}; the server's log has the details")
         answer = error_answer(value)
-    if admitted and isinstance(row, Deferred) and isinstance(value, ApiError):
+    again = isinstance(value, StubbedAnswer) and value.retried
+    if admitted and isinstance(row, Deferred) and isinstance(value, ApiError) and not again:
         _use_up(service, incoming)
     if not isinstance(value, Answer):  # who makes the bytes himself says what they mean, too
         exchange.answer = value
     return answer
+
+
+def _value_of(call: Call, binding: Binding, request: Any) -> Any:
+    """What the handler gives, or what stands in for it."""
+    if call.service.stand_in is None:
+        return binding.serve(call, request)
+    return call.service.stand_in(binding.row, request, partial(binding.serve, call, request))
 
 
 def _read(service: Service, row: Endpoint, incoming: Incoming, exchange: Exchange) -> Any:

@@ -10,6 +10,7 @@ from fake_server.delivery import Delivery
 from fake_server.forks import Snapshots
 from fake_server.journal import Journal
 from fake_server.service import Service
+from fake_server.stubs import Stubs
 from fake_server.tenants import Tenants
 from fake_server.timekeeping import Timekeeper
 
@@ -33,6 +34,7 @@ class Controls:
         self.clock = Timekeeper(service)
         self.delivery = Delivery(service)
         self.cassettes = Deck(service)
+        self.stubs = Stubs(service)
         self.snapshots = Snapshots(service, tenants)
         self.curves = Curves(service.futures)
         self.counts = Counts()

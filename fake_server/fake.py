@@ -17,6 +17,7 @@ from fake_server.running import LiveServer
 from fake_server.service import Service
 from fake_server.settings import Settings
 from fake_server.snapshots import Snapshot, reset, restore, take
+from fake_server.stubs import Stubs
 from fake_server.tenants import PREFIX, Tenants
 from fake_server.timekeeping import Timekeeper
 
@@ -142,6 +143,11 @@ class Fake:
     def cassettes(self) -> Deck:
         """What records this world, or replays one: `.record(path)`, `.replay(path)`, `.use(path, mode)`."""
         return self.controls.cassettes
+
+    @property
+    def stubs(self) -> Stubs:
+        """Canned results and failures: `stubs.on("sample").fails("server").then.returns(tokens=[1])`."""
+        return self.controls.stubs
 
     def snapshot(self) -> Snapshot:
         """This world as it is, once no operation is under way; a value, and with `.save(path)` a file.

@@ -108,6 +108,8 @@ def check(fake: Fake, test: pytest.Item) -> None:
     for blocked in test.stash[BLOCKED]:
         raise AssertionError(str(blocked))  # a client or a thread has swallowed it
     controls = fake.service.controls
+    if controls is not None:
+        controls.stubs.assert_used()
     if controls is not None and (unfired := controls.unfired):
         raise NothingHappened(
             f"controls: expected what the test asked for to happen, got nothing of: {'; '.join(unfired)}; "

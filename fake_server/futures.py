@@ -206,6 +206,10 @@ class FutureStore:
         """The future, or None where there is none any more."""
         return self._futures.get(request_id)
 
+    def known(self, request_id: str) -> bool:
+        """Whether there is such a future, or was."""
+        return request_id in self._futures or request_id in self._dropped
+
     def _gone(self, request_id: str) -> str:
         return f"future {request_id!r} is gone: it was acknowledged, or there for {self._ttl_seconds:g} s"
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future as Computation
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from contract import (
     AuditLogEntry,
@@ -15,6 +15,7 @@ from contract import (
     BadRequest,
     BaseModelInfo,
     CopyWeightsRequest,
+    Endpoint,
     Forbidden,
     FutureResult,
     GetServerCapabilitiesResponse,
@@ -51,6 +52,10 @@ A = TypeVar("A", bound=FutureResult)
 DEFAULT_PROJECT = "default"
 RESOLUTION_SECONDS = 1.0
 """Times of last use are kept to the second: a record is not made anew for each of a thousand requests."""
+
+
+StandIn = Callable[[Endpoint, Any, Callable[[], Any]], Any]
+"""Of a request, and what its handler would give."""
 
 
 def _nothing(_result: object) -> None:
@@ -109,6 +114,8 @@ class Service:
         """By idempotency key, the requests for the latest copies and the paths that they were given."""
         self.traffic = Traffic(clock)
         self.skipper = Skipper(self)
+        self.stand_in: StandIn | None = None
+        """Called in the place of a handler; None where nothing is stubbed."""
         self.controls: Controls | None = None
         """What a test author holds; None where controls are off."""
         self.executor: Executor = Worker("training") if backend.concurrent else Inline(self.lock)

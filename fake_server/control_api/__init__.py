@@ -7,7 +7,8 @@ from fake_server.control_api.delivery import DELIVERY
 from fake_server.control_api.journal import JOURNAL
 from fake_server.control_api.page import PAGE
 from fake_server.control_api.snapshots import SNAPSHOTS
+from fake_server.control_api.stubs import STUBS
 
 __all__ = ["CONTROL", "CONTROLS", "Control"]
 
-CONTROLS: tuple[Control, ...] = (*CLOCK, *DELIVERY, *JOURNAL, *PAGE, *CASSETTES, *SNAPSHOTS)
+CONTROLS: tuple[Control, ...] = (*CLOCK, *DELIVERY, *JOURNAL, *PAGE, *CASSETTES, *SNAPSHOTS, *STUBS)
