@@ -27,7 +27,20 @@ def add_commands(add: Add) -> None:
     replay.add_argument("--strict", action="store_true", help="each entry answers once, and all have to")
     replay.add_argument("--explain", action="store_true", help="show what is in the file, and exit")
     replay.set_defaults(run=_replay)
-    for parser in (record, replay):
+    proxy = add("proxy", help="answer some operations here, and let a server answer the others")
+    proxy.add_argument("--upstream", required=True, metavar="URL", help="the other server")
+    proxy.add_argument("--backend", default="scripted", metavar="NAME", help="what computes here (scripted)")
+    proxy.add_argument(
+        "--route",
+        action="append",
+        default=[],
+        metavar="OPERATION=SIDE",
+        help="who answers: local or upstream; OPERATION may have *; the first that fits counts",
+    )
+    proxy.add_argument("--otherwise", choices=("local", "upstream"), default="local", help="the rest (local)")
+    proxy.add_argument("--record", metavar="FILE", help="record both sides' answers")
+    proxy.set_defaults(run=_proxy)
+    for parser in (record, replay, proxy):
         _add_address(parser)
 
 
@@ -67,6 +80,17 @@ def _replay(options: argparse.Namespace) -> int:
         return replay.report() or "every request was there", int(failed)
 
     return _serve("replay", options, begin, end)
+
+
+def _proxy(options: argparse.Namespace) -> int:
+    def begin(deck: "Deck") -> str:
+        if options.record:
+            deck.record(options.record)
+        hybrid = deck.route(options.upstream, *options.route, otherwise=options.otherwise)
+        said = f"{options.backend} here, {options.upstream} there; sessions and models are {hybrid.home}"
+        return f"{said}, samples {hybrid.sampling}" + ", of the base model" * hybrid.is_split
+
+    return _serve("proxy", options, begin, lambda _: ("stopped", 0), options.backend)
 
 
 def _serve(

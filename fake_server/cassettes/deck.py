@@ -10,6 +10,8 @@ from fake_server.service import Service
 from fake_server.traffic import Interceptor, StrayInterceptor
 
 if TYPE_CHECKING:
+    from fake_server.cassettes.hybrid import Hybrid
+    from fake_server.cassettes.routes import Side
     from fake_server.cassettes.upstream import Upstream
 
 __all__ = ["Deck", "Mode"]
@@ -61,6 +63,27 @@ class Deck:
             self._undo.append(other.close)
         self.recorder = recorder
         return recorder
+
+    def route(self, upstream: str, *routes: str, otherwise: "Side" = "local") -> "Hybrid":
+        """Let another server answer some operations; a recorder that is begun before keeps both sides'.
+
+        Args:
+            upstream: its URL. Needs httpx.
+            routes: `asample=upstream`; the first that fits an operation counts.
+            otherwise: who answers the rest.
+
+        Raises:
+            ValueError: for routes that cannot be kept apart, with the reason.
+            ModuleNotFoundError: if httpx is not installed.
+        """
+        from fake_server.cassettes.hybrid import Hybrid
+        from fake_server.cassettes.routes import Route
+
+        parsed = [Route.parse(route) for route in routes]
+        hybrid = Hybrid(self._service, self._upstream(upstream), parsed, otherwise)
+        self._attach(hybrid, hybrid.serve_stray)
+        self._undo.append(hybrid.close)
+        return hybrid
 
     def use(
         self,

@@ -106,11 +106,17 @@ class Upstream:
         except self._httpx.TransportError as error:
             return self._broken(incoming, error)
 
-    async def post(self, path: str, fields: dict[str, Any], headers: dict[str, str]) -> tuple[int, Any]:
-        """Ask the other server something of our own; status and JSON."""
-        request = self._httpx.Request("POST", self.url + path, json=fields, headers=headers)
-        response = await self._connected().send(request)
-        return response.status_code, response.json() if response.content else None
+    async def ask(
+        self, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None = None
+    ) -> tuple[int, Any]:
+        """Ask the other server something of our own; status and JSON, 502 where it does not answer."""
+        request = self._httpx.Request(method, self.url + path, json=body, headers=headers)
+        try:
+            response = await self._connected().send(request)
+            return response.status_code, response.json() if response.content else None
+        except (self._httpx.TransportError, ValueError) as error:
+            log.warning("%s: expected an answer of %s, got none: %s", path, self.url, error)
+            return BAD_GATEWAY, {"detail": f"upstream: expected an answer of {self.url}, got none"}
 
     async def _open(self, incoming: Incoming, headers: dict[str, str]) -> "httpx.Response":
         query = f"?{incoming.query.decode('latin-1')}" if incoming.query else ""

@@ -119,12 +119,32 @@ def test_a_cassette_is_explained_without_a_server(tmp_path, capsys):
     ("arguments", "said"),
     [
         (["replay", "/nowhere/c.jsonl"], "replay: cassette: expected a file at '/nowhere/c.jsonl', got none"),
+        (
+            ["proxy", "--upstream", "http://x", "--route", "optim_step=upstream"],
+            "proxy: route optim_step=upstream: expected local, as create_session; they share the state",
+        ),
         (["record", "--upstream", "host"], "record: upstream: expected a URL such as https://host/path"),
     ],
 )
 def test_what_cannot_be_is_refused_at_start(arguments, said, capsys):
     assert main(arguments) == 2
     assert f"tinkerproof: {said}" in capsys.readouterr().err
+
+
+def test_a_proxy_says_who_answers_what(tmp_path):
+    path = tmp_path / "both.jsonl"
+    with (
+        LiveServer(create_app(open_scripted)) as server,
+        running("proxy", "--upstream", server.url, "--route", "asample=upstream", "--record", str(path)) as (
+            process,
+            url,
+        ),
+    ):
+        assert post(url, "create_session", **SESSION)[0] == 200
+        log = ended(process)
+
+    assert f"scripted here, {server.url} there; sessions and models are local, samples upstream, of the base" in log
+    assert Cassette.load(path).entries[0].operation == "create_session"
 
 
 def test_a_cassette_is_recorded_and_replayed_over_http(tmp_path):
