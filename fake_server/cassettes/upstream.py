@@ -228,10 +228,8 @@ async def _unless_gone(incoming: Incoming, work: Coroutine[Any, Any, T]) -> T:
     Raises:
         ClientGone: if it has.
     """
-    if incoming.gone is None:
-        return await work
-    task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(incoming.gone())
+    wait = incoming.gone or asyncio.Event().wait
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(wait())
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from contract import OPERATIONS, Deferred, Endpoint, Operation, SampleResponse
+from contract import OPERATIONS, UNSERVED, Endpoint, SampleResponse
 
 __all__ = ["ROWS", "as_text", "compared", "plain", "widened"]
 
-ROWS: dict[str, Operation[Any, Any] | Deferred[Any, Any]] = {row.name: row for row in OPERATIONS}
-"""The contract's rows by name."""
+ROWS: dict[str, Endpoint] = {row.name: row for row in (*OPERATIONS, *UNSERVED)}
+"""The contract's rows by name, those that are not served here included."""
 IGNORED = frozenset({"type", "sdk_version", "weights_access_token"})
 """Fields of a request that say nothing of what is asked for: the version differs, the secret was scrubbed."""
 UNASKED = frozenset({"prompt_logprobs", "record_stability_info"})

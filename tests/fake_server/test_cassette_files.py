@@ -229,3 +229,46 @@ def test_a_request_that_was_only_refused_is_refused_again(path):
     driver = replayed(path, Entry(**{**step().fields(), "status": 429, "answer": {"detail": "later"}}))
 
     assert [driver.post("optim_step", STEP).status for _ in range(2)] == [429, 429]
+
+
+def test_values_of_every_kind_are_json():
+    from datetime import UTC, datetime
+
+    from contract import ImageChunk, RequestErrorCategory
+
+    assert plain(RequestErrorCategory.User) == "user"
+    assert plain(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02T00:00:00Z"
+    assert plain(ImageChunk(data=b"abc", format="png"))["data"] == "YWJj"
+
+
+def test_what_is_not_of_its_encoding_has_no_json():
+    from fake_server.cassettes.decoding import json_of
+    from fake_server.wire import Answer
+
+    assert json_of(Answer(200, b"??", headers={"content-encoding": "deflate"}), 100) is None
+
+
+def test_ids_that_are_not_made_of_others_are_minted_anew(path):
+    """Another server may call its models what it likes."""
+    from fake_server.cassettes.takes import Names, Take
+
+    takes = [
+        Take(1, "create_session", {}, 200, {"session_id": "opaque-session"}),
+        Take(2, "create_model", {"session_id": "opaque-session"}, 200, outcome={"model_id": "opaque-model"}),
+        Take(3, "create_custom_loss", {}, 200, outcome={"loss_id": "opaque-loss"}),
+    ]
+    names = Names(takes)
+    for take in takes:
+        names.add_made_on_the_way(take)
+
+    assert names.made_of == {}
+    assert list(names.of_id.values()) == ["<session:1>", "<model:1>", "<loss:1>"]
+    driver = replayed(
+        path,
+        Entry(
+            "get_info",
+            request={"model_id": "x", "type": "get_info"},
+            answer={"model_id": "<model:1>", "model_data": {}},
+        ),
+    )
+    assert driver.answer("get_info", {"model_id": "x"})["model_id"] != "opaque-model"

@@ -331,3 +331,50 @@ def test_what_a_replay_answers_can_be_held_as_any_other_result(player):
     reply = player.poll_while(promise, player.controls.delivery.release)
 
     assert reply.json["model_id"]
+
+
+def test_what_cannot_be_decoded_is_kept_as_it_came(path):
+    driver = Driver(control=True)
+    driver.controls.cassettes.record(path)
+    driver.post("sample", b"not json")
+    driver.post("retrieve_future", {"request_id": "nobody"})
+    driver.post("cancel_future", {"request_id": "nobody"})
+    driver.controls.cassettes.close()
+
+    (entry,) = Cassette.load(path).entries
+    assert (entry.operation, entry.request, entry.status) == ("sample", None, 400)
+    assert strict(path).post("sample", b"not json").json == entry.answer
+
+
+def test_models_that_were_loaded_and_losses_that_were_uploaded_have_names(path):
+    driver = Driver(control=True)
+    driver.controls.cassettes.record(path)
+    session = driver.session()
+    model = driver.model(session)
+    saved = driver.result("save_weights", {"model_id": model, "seq_id": 1, "path": "a"})["path"]
+    driver.result("save_weights_for_sampler", {"model_id": model, "seq_id": 2, "path": "b"})
+    loading = {"session_id": session, "model_seq_id": 1, "path": saved, "optimizer": False}
+    loaded = driver.result("load_weights", loading)
+    assert driver.answer("get_info", {"model_id": f"{session}:train:1"})["model_data"]["tokenizer_id"]
+    driver.controls.cassettes.close()
+
+    replay = strict(path)
+    session = replay.session()
+    model = replay.model(session)
+    saved = replay.result("save_weights", {"model_id": model, "seq_id": 1, "path": "a"})["path"]
+    again = replay.result("load_weights", {**loading, "session_id": session, "path": saved})
+    assert again.keys() == loaded.keys()
+    info = replay.answer("get_info", {"model_id": f"{session}:train:1"})
+    assert info["model_data"]["tokenizer_id"].endswith("pico")
+    assert Cassette.load(path).ids["model:2"] == "<session:1>:train:1"
+
+
+def test_times_are_kept_where_they_are_asked_for(path):
+    driver = Driver(control=True)
+    driver.controls.cassettes.record(path, times=True)
+    model = driver.model()
+    driver.result("save_weights", {"model_id": model, "seq_id": 1, "path": "a", "ttl_seconds": 3600})
+    driver.get("/api/v1/checkpoints")
+    driver.controls.cassettes.close()
+
+    assert Cassette.load(path).entries[-1].answer["checkpoints"][0]["time"].startswith("2025-06-15T")

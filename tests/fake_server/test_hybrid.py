@@ -5,8 +5,10 @@ import socket
 
 import pytest
 
+from contract import BackendOptions
 from fake_server.app import create_app
 from fake_server.cassettes.routes import Route, sides
+from fake_server.clock import VirtualClock
 from fake_server.running import LiveServer
 from fake_server.scripted import open_scripted
 from fake_server.settings import AuthSettings, Settings
@@ -212,3 +214,35 @@ def test_downloads_come_from_where_the_checkpoints_are(far):
     here = in_one_loop(split(far.url, "asample=upstream"), ("GET", "/files/x"))
 
     assert [there[0].status, here[0].status] == [403, 403]
+
+
+def test_two_samplers_of_a_session_share_one_session_there(far):
+    def second(replies):
+        method, path, body = sampler(replies)
+        return method, path, {**body, "sampling_session_seq_id": 1}
+
+    def other(replies):
+        return "POST", "asample", Driver().sample(replies[3].json["sampling_session_id"], 0)
+
+    in_one_loop(split(far.url, "asample=upstream"), SESSION, sampler, sample(0), second, other)
+
+    told = [entry.operation for entry in journal(far)]
+    assert (told.count("create_session"), told.count("create_sampling_session")) == (1, 2)
+
+
+def test_a_base_model_that_is_not_here_is_refused_as_ever():
+    options = BackendOptions(base_models=("far/model",))
+    with LiveServer(create_app(open_scripted, options=options)) as server:
+
+        def far_sampler(replies):
+            method, path, body = sampler(replies)
+            return method, path, {**body, "base_model": "far/model"}
+
+        near = create_app(
+            open_scripted, clocks=VirtualClock, options=BackendOptions(base_models=(PICO,)), control=True
+        )
+        driver = Driver(app=near)
+        driver.controls.cassettes.route(server.url, "asample=local", otherwise="upstream")
+        replies = in_one_loop(driver, SESSION, far_sampler, sample(0))
+
+    assert (replies[2].status, "base_model: expected one of" in replies[2].json["detail"]) == (400, True)

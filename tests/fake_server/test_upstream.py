@@ -32,6 +32,8 @@ class Stranger:
     def __init__(self) -> None:
         self.seen: list[Request] = []
         self.bodies: list[bytes] = []
+        self.polls: list[tuple[int, bytes, dict[str, str]]] = []
+        """What polls are answered with; they hang once it is empty."""
         self.waits, self.left = threading.Event(), threading.Event()
         routes = [
             Route("/api/v1/get_info", self.info, methods=["POST"]),
@@ -59,6 +61,9 @@ class Stranger:
 
     async def wait(self, request: Request) -> Response:
         await request.body()
+        if self.polls:
+            status, body, headers = self.polls.pop(0)
+            return Response(body, status, headers, media_type="application/json")
         self.waits.set()
         while not await request.is_disconnected():
             await asyncio.sleep(0.01)
@@ -329,3 +334,57 @@ def test_polls_of_an_upstream_are_recorded_as_outcomes(tmp_path, proxied):
     by_name = {entry.operation: entry for entry in Cassette.load(proxy.path).entries}
     assert by_name["create_model"].outcome == {"model_id": "<model:1>", "type": "create_model"}
     assert by_name["get_external_weights_urls"].answer["expires"] == "<later>"
+
+
+def polled(proxy: SimpleNamespace, stranger: Stranger, *polls: tuple[int, bytes, dict[str, str]]):
+    """The entry of a promise that is polled, and what the journal has of the polls."""
+    stranger.polls = list(polls)
+    step = {"model_id": "m", "seq_id": 1, "adam_params": {"learning_rate": 0.1}}
+    promise = proxy.client.post("/api/v1/optim_step", json=step).json()
+    for _ in polls:
+        proxy.client.post("/api/v1/retrieve_future", json=promise)
+    (entry,) = proxy.recorder.cassette().entries
+    return entry, [e.answer for e in proxy.fake.journal if e.operation == "retrieve_future"]
+
+
+PENDING = (408, b'{"type": "try_again", "request_id": "r-1", "queue_state": "paused_capacity"}', {})
+LARGE = (200, b'{"status": "complete_metadata", "response_payload_size": 5}', {})
+DONE = (200, b'{"metrics": {"a": 1.0}}', {})
+
+
+def test_polls_before_the_outcome_are_kept_beside_it(stranger, proxied):
+    entry, said = polled(proxied(stranger.url), stranger, PENDING, LARGE, DONE, DONE)
+
+    assert entry.pending == ({"queue_state": "paused_capacity"},)
+    assert entry.outcome == {"metrics": {"a": 1.0}}
+    names = ["TryAgainResponse", "FutureMetadata", "OptimStepResponse", "OptimStepResponse"]
+    assert [type(answer).__name__ for answer in said] == names
+
+
+def test_a_failure_is_the_outcome(stranger, proxied):
+    failed = (200, b'{"error": "no", "category": "user"}', {})
+
+    entry, said = polled(proxied(stranger.url), stranger, failed)
+
+    assert entry.outcome == {"error": "no", "category": "user"}
+    assert type(said[0]).__name__ == "RequestFailedResponse"
+
+
+def test_a_poll_that_was_refused_is_kept_as_such(stranger, proxied):
+    entry, _ = polled(proxied(stranger.url), stranger, (500, b"{}", {}), (410, b'{"detail": "gone"}', {}))
+
+    assert entry.refusal == {"status": 410, "answer": {"detail": "gone"}}
+    assert entry.outcome is None
+
+
+def test_a_result_that_is_none_goes_by_and_is_told(stranger, proxied):
+    proxy = proxied(stranger.url)
+
+    entry, said = polled(
+        proxy, stranger, (200, b'{"metrics": 5}', {}), (200, b"??", {"content-encoding": "br"})
+    )
+
+    assert entry.outcome is None
+    assert proxy.recorder.unread[0].startswith("result of optim_step: metrics: expected")
+    assert "content-encoding: expected gzip, zstd or identity, got 'br'" in proxy.recorder.unread[1]
+    assert said[0] == {"metrics": 5}
