@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo serve test check format coverage sdk cookbook cookbook-slice pretrained bench bench-engine proto openapi docs clean
+.PHONY: help demo serve test check format coverage sdk verdict-runs cookbook cookbook-slice pretrained bench bench-engine proto openapi docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ format: $(READY) ## Format the code
 
 sdk: $(READY) ## Old SDK versions, each in its own environment
 	$(BIN)/python -m pytest tests/sdk -m slow
+
+verdict-runs: $(READY) ## Hundreds of random clean runs of the newest SDK; none may break a rule
+	$(BIN)/python -m pytest tests/sdk/test_clean_clients.py
 
 cookbook: $(READY) ## Recipes and weight tools of tinker-cookbook on the engine, in an environment of their own
 	$(BIN)/python -m pytest tests/cookbook -m slow

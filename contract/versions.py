@@ -6,7 +6,7 @@ alone, so that clients without a version header are served as well. Source: all 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple, Self, get_args
 
@@ -15,7 +15,8 @@ from pydantic.fields import FieldInfo
 
 from contract.ids import CheckpointType
 from contract.inputs import ImageAssetPointerChunk, ImageChunk
-from contract.operations import OPERATIONS
+from contract.model import Since, Until
+from contract.operations import OPERATIONS, Deferred, Operation
 from contract.training import DimuonParams
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "SdkVersion",
     "follows_archive_redirect",
     "knows_checkpoint_type",
+    "misplaced",
     "retries_429_on_retrieve",
     "upgrade",
 ]
@@ -171,3 +173,63 @@ def _parts(annotation: Any) -> frozenset[type]:
     if isinstance(annotation, type) and not get_args(annotation):
         return frozenset({annotation})
     return frozenset().union(*(_parts(part) for part in get_args(annotation)))
+
+
+FIRST_ITEMS = 8
+"""Of a list: the others are of the same client, and a batch may have thousands."""
+
+
+def misplaced(
+    row: Operation[Any, Any] | Deferred[Any, Any], body: Mapping[str, Any], version: SdkVersion
+) -> list[str]:
+    """What a release does not send, and this body has: paths of fields, or `""` for the operation itself.
+
+    Args:
+        row: the operation.
+        body: the request as plain JSON values, as `upgrade` leaves it. Fields that have their default, and
+            those that `upgrade` fills in, say nothing.
+        version: the release that the client says it is.
+    """
+    late = version < SdkVersion.parse(row.since)
+    early = row.until is not None and version > SdkVersion.parse(row.until)
+    if late or early:
+        return [""]
+    filled = _FILLED.get(row.name, {})
+    given = {name: value for name, value in body.items() if name not in filled or value != filled[name]}
+    return list(dict.fromkeys(_misplaced(frozenset({row.request}), given, version, "")))
+
+
+def _misplaced(
+    kinds: frozenset[type[BaseModel]], value: Any, version: SdkVersion, path: str
+) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value[:FIRST_ITEMS]:
+            yield from _misplaced(kinds, item, version, path)
+    elif isinstance(value, Mapping):
+        _, parts = _fields(kinds)
+        for name, item in value.items():
+            known = _places(kinds, name)
+            if known and all(_is_foreign(info, item, version) for info in known):
+                yield f"{path}.{name}"
+            elif name in parts:
+                yield from _misplaced(parts[name], item, version, f"{path}.{name}")
+
+
+@cache
+def _places(kinds: frozenset[type[BaseModel]], key: str) -> tuple[FieldInfo, ...]:
+    """The fields that a key may be."""
+    return tuple(
+        info for kind in kinds for name, info in kind.model_fields.items() if key in _names(name, info)
+    )
+
+
+def _is_foreign(info: FieldInfo, value: Any, version: SdkVersion) -> bool:
+    """Whether a release does not have a field, and a value says something."""
+    default = info.default.model_dump(mode="json") if isinstance(info.default, BaseModel) else info.default
+    if value is None or value == default:
+        return False
+    return any(
+        (isinstance(mark, Since) and version < SdkVersion.parse(mark.version))
+        or (isinstance(mark, Until) and version > SdkVersion.parse(mark.version))
+        for mark in info.metadata
+    )

@@ -5,7 +5,7 @@ One ASGI app serves every tenant and every operation. It knows no operation by n
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from hashlib import blake2b
@@ -157,6 +157,9 @@ async def _watched(
         exchange.status = answer.status
         if traffic.observers:
             exchange.note_answer(answer)
+            if exchange.request is None:  # refused before it was read
+                with suppress(ApiError):
+                    exchange.request = _read(call.service, row, incoming, exchange)
         return answer
     finally:
         traffic.end(exchange)

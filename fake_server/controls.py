@@ -13,6 +13,7 @@ from fake_server.service import Service
 from fake_server.stubs import Stubs
 from fake_server.tenants import Tenants
 from fake_server.timekeeping import Timekeeper
+from fake_server.verdict import Verdict
 
 __all__ = ["Controls"]
 
@@ -39,6 +40,7 @@ class Controls:
         self.curves = Curves(service.futures)
         self.counts = Counts()
         service.traffic.observers += [self.journal.add, self.curves.add, self.counts.add]
+        self.verdict = Verdict(self.journal.history)
 
     def _outcome(self, request_id: str) -> object:
         """The outcome of a future that can still be fetched, shown or not."""

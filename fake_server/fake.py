@@ -20,6 +20,7 @@ from fake_server.snapshots import Snapshot, reset, restore, take
 from fake_server.stubs import Stubs
 from fake_server.tenants import PREFIX, Tenants
 from fake_server.timekeeping import Timekeeper
+from fake_server.verdict import Verdict
 
 if TYPE_CHECKING:
     import tinker
@@ -128,6 +129,11 @@ class Fake:
     def journal(self) -> Journal:
         """What this world was asked, and what it answered."""
         return self.controls.journal
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the journal says about the client."""
+        return self.controls.verdict
 
     @property
     def raw(self) -> Raw:

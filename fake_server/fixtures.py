@@ -125,7 +125,12 @@ def check(fake: Fake, test: pytest.Item) -> None:
 def sections(fake: Fake) -> list[tuple[str, str]]:
     """What the server saw, as sections of a test's report."""
     controls = fake.service.controls
-    return [(f"tinker journal of {fake.name}", _journal_text(controls.journal))] if controls else []
+    if controls is None:
+        return []
+    return [
+        (f"tinker journal of {fake.name}", _journal_text(controls.journal)),
+        (f"tinker verdict on the client of {fake.name}", controls.verdict.text()),
+    ]
 
 
 def _journal_text(journal: Journal) -> str:

@@ -8,7 +8,8 @@ from fake_server.control_api.journal import JOURNAL
 from fake_server.control_api.page import PAGE
 from fake_server.control_api.snapshots import SNAPSHOTS
 from fake_server.control_api.stubs import STUBS
+from fake_server.control_api.verdict import VERDICT
 
 __all__ = ["CONTROL", "CONTROLS", "Control"]
 
-CONTROLS: tuple[Control, ...] = (*CLOCK, *DELIVERY, *JOURNAL, *PAGE, *CASSETTES, *SNAPSHOTS, *STUBS)
+CONTROLS: tuple[Control, ...] = (*CLOCK, *DELIVERY, *JOURNAL, *VERDICT, *PAGE, *CASSETTES, *SNAPSHOTS, *STUBS)

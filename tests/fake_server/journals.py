@@ -8,6 +8,7 @@ import pytest
 from contract.versions import SdkVersion
 from fake_server.journal import Journal
 from fake_server.traffic import Exchange
+from fake_server.verdict import rule_of
 from tests.fake_server.driver import Driver
 
 MODEL = "s:train:0"
@@ -65,3 +66,8 @@ def message(claim: Any, *given: Any, **fields: Any) -> str:
     with pytest.raises(AssertionError) as caught:
         claim(*given, **fields)
     return str(caught.value)
+
+
+def found(journal: Journal, rule_id: str) -> list[str]:
+    """What one rule finds."""
+    return [found.detail for found in rule_of(rule_id).check(journal.history())]

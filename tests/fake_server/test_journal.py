@@ -98,6 +98,15 @@ def test_an_outcome_that_is_gone_is_unknown():
     assert script.journal.calls().one().outcome is None
 
 
+def test_an_outcome_stays_known_when_a_later_poll_does_not_get_it():
+    script = Script()
+    script.promise("optim_step", 1)
+    script.read(1, {"metrics": None})
+    script.read(1, None, status=0)
+
+    assert script.journal.calls("optim_step").one().outcome == {"metrics": None}
+
+
 def test_first_last_and_one_say_what_is_missing(journal):
     steps = journal.calls("optim_step")
 

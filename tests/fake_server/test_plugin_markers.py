@@ -174,6 +174,7 @@ def test_a_failed_test_shows_what_the_server_saw(run):
     result.stdout.fnmatch_lines(
         ["*tinker journal of *-test-never-looks*", "*1 create_session 200 *", "*2 create_model 200 *"]
     )
+    result.stdout.fnmatch_lines(["*tinker verdict on the client of *", "CLI-10 warning: never polled"])
 
 
 EXAMPLES = """
