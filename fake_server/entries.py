@@ -27,6 +27,7 @@ def fields_of(exchange: Exchange, secrets: Iterable[str] = ()) -> dict[str, Any]
         "operation": exchange.operation,
         "arrived_at": exchange.arrived_at,
         "answered_at": exchange.answered_at,
+        "skipped_seconds": exchange.skipped_seconds,
         "sdk_version": str(exchange.sdk_version) if exchange.says_version else None,
         "retry_count": exchange.retry_count,
         "idempotency_key": exchange.idempotency_key,
@@ -77,6 +78,7 @@ def exchange_of(fields: Mapping[str, Any]) -> Exchange:
         answer=fields["answer"],
         faults=list(fields["faults"]),
         digest=bytes.fromhex(fields.get("digest", "")),
+        skipped_seconds=float(fields.get("skipped_seconds", 0.0)),
         says_version=version is not None,
         request_bytes=int(fields.get("request_bytes", 0)),
         request_type=fields.get("request_type", JSON),
@@ -147,6 +149,11 @@ class Entry:
         """Its number in its model's or sampler's order."""
         number: int | None = self.own("seq_id")
         return number
+
+    @property
+    def lived_at(self) -> float:
+        """When it arrived, of the time in which clients could act: what was skipped is left out."""
+        return self.arrived_at - self.exchange.skipped_seconds
 
     @property
     def idempotency_key(self) -> str | None:

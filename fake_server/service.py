@@ -150,9 +150,10 @@ class Service:
             if session.beats and isinstance(self.status_of(session), SessionActive)
         ]
 
-    def keep_alive(self, sessions: Iterable[SessionRecord]) -> None:
-        """Count them as seen now: time was moved, and their clients could not beat in it."""
+    def keep_alive(self, sessions: Iterable[SessionRecord], since: float) -> None:
+        """Count them as seen now: the time was moved from `since`, and their clients could not beat in it."""
         now = self.clock.now()
+        self.traffic.skipped_seconds += now - since
         for session in sessions:
             self.store.sessions.put(session.session_id, replace(session, seen_at=now))
 

@@ -112,11 +112,11 @@ class Skipper:
             if not self._may_move():
                 return
             assert isinstance(clock, VirtualClock)
-            alive, moved = service.sessions_alive(), clock.calls > 0
+            alive, moved, start = service.sessions_alive(), clock.calls > 0, clock.now()
             try:
                 clock.skip()
             finally:
-                service.keep_alive(alive)
+                service.keep_alive(alive, start)
                 if moved:  # else nothing is to come before something changes, which tells us
                     self.consider()
         self._idle_moves = self._idle_moves + 1 if idle else 0

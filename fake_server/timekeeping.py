@@ -104,10 +104,11 @@ class Timekeeper:
         """
         clock, service = self.virtual_clock, self._service
         with service.lock:
-            alive = service.sessions_alive() if heartbeats else []
+            alive, start = service.sessions_alive(), clock.now()
         clock.advance(seconds)
-        with service.lock:
-            service.keep_alive(alive)
+        if heartbeats:
+            with service.lock:
+                service.keep_alive(alive, start)
 
     @property
     def parked(self) -> list[Wait]:

@@ -61,6 +61,8 @@ class Exchange:
     """Of the body, where a promise is asked for: the same for a true replay."""
     real_at: float = 0.0
     """When it arrived, by the machine's monotonic clock: people and programs wait on that one, too."""
+    skipped_seconds: float = 0.0
+    """Of the time until it arrived: what was skipped, so that no client could do anything in it."""
     says_version: bool = True
     """Whether the client names its version; who does not is taken for the newest."""
     request_bytes: int = 0
@@ -134,6 +136,8 @@ class Traffic:
         """Held while a wait ends, which the clock, a release and its own loop may do at once."""
         self._numbers = count(1)
         self._open: dict[int, Exchange] = {}
+        self.skipped_seconds = 0.0
+        """Time that was skipped, so far, and is held against no client."""
         self.observers: list[Callable[[Exchange], None]] = []
         """Called with each exchange once its answer is made, before the client has it."""
         self.interceptors: list[Interceptor] = []
@@ -151,6 +155,7 @@ class Traffic:
         """A request has come."""
         number = next(self._numbers)
         exchange = Exchange(number, self.clock.now(), operation, sdk_version, retry_count, idempotency_key)
+        exchange.skipped_seconds = self.skipped_seconds
         self._open[number] = exchange
         self.changes += 1
         return exchange

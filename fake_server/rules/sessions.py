@@ -76,10 +76,10 @@ def heartbeat_gap(history: History) -> Iterator[Found]:
                 break
             if entry.operation == "session_heartbeat":
                 beat, overdue = entry, None
-            elif overdue is None and entry.arrived_at - beat.arrived_at > GAP_SECONDS:
+            elif overdue is None and entry.lived_at - beat.lived_at > GAP_SECONDS:
                 overdue = entry
-            elif overdue is not None and entry.arrived_at - overdue.arrived_at >= BEAT_SECONDS:
-                silence = entry.arrived_at - beat.arrived_at
+            elif overdue is not None and entry.lived_at - overdue.lived_at >= BEAT_SECONDS:
+                silence = entry.lived_at - beat.lived_at
                 yield Found(f"{session_id} had no heartbeat for {silence:.0f} s", (beat, overdue, entry))
                 break
 
@@ -92,10 +92,10 @@ def late_heartbeat(history: History) -> Iterator[Found]:
             for entry in history
             if entry.operation == "session_heartbeat"
             and entry.session_id == session_id
-            and entry.arrived_at - end.arrived_at > LAST_BEAT_SECONDS
+            and entry.lived_at - end.lived_at > LAST_BEAT_SECONDS
         ]
         if late:
-            since = late[-1].arrived_at - end.arrived_at
+            since = late[-1].lived_at - end.lived_at
             yield Found(f"{session_id} was finished, and still beat {since:.0f} s later", (end, *late[:3]))
 
 

@@ -48,6 +48,27 @@ def test_a_clock_that_was_moved_by_hand_is_no_gap(driver):
     assert not found(driver.controls.journal, "CLI-13")
 
 
+def test_time_that_is_skipped_with_heartbeats_is_no_gap(driver):
+    session = driver.session()
+    for _ in range(4):
+        driver.controls.clock.advance(3600, heartbeats=True)
+        driver.get(f"sessions/{session}")
+
+    assert not found(driver.controls.journal, "CLI-13")
+
+
+def test_time_that_skips_by_itself_is_no_gap(driver):
+    session = driver.session()
+    for number in range(4):
+        driver.model(session, number)
+        driver.controls.clock.virtual(auto=True)
+        driver.controls.delivery("optim_step").after(3600)
+        driver.result("optim_step", driver.step(f"{session}:train:{number}", 1))
+
+    assert driver.controls.journal.calls()[-1].arrived_at > 3 * 3600
+    assert not found(driver.controls.journal, "CLI-13")
+
+
 def test_a_finished_session_need_not_beat(driver):
     session = driver.session()
     finish(driver, session)
