@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fake_server.cli_cassettes import add_commands
 from fake_server.cli_journal import add_journal
+from fake_server.cli_snapshot import add_snapshot
 from fake_server.cli_verdict import add_verdict
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     add_journal(commands.add_parser("journal", help="show what a server was asked and answered"))
     add_commands(commands.add_parser)
     add_verdict(commands.add_parser("verdict", help="tell which rules a client broke"))
+    add_snapshot(commands.add_parser("snapshot", help="keep the world of a server in a file, or put it back"))
     drift = commands.add_parser("drift", help="compare the contract with the installed SDK")
     drift.set_defaults(run=_drift)
     return parser

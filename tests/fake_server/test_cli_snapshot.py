@@ -1,0 +1,43 @@
+"""The command `tinkerproof snapshot`, on a live server."""
+
+import pytest
+
+from fake_server.app import create_app
+from fake_server.cli import main
+from fake_server.fake import Fake
+from fake_server.running import LiveServer
+from fake_server.scripted import open_scripted
+
+
+@pytest.fixture
+def world():
+    with LiveServer(create_app(open_scripted, control=True)) as server:
+        yield Fake(server, "world")
+
+
+def test_a_world_is_saved_and_put_back(world, tmp_path):
+    world.service.open_implicit_session("s")
+    file = str(tmp_path / "one.snapshot")
+
+    assert main(["snapshot", "save", world.url, file]) == 0
+    world.reset()
+    assert main(["snapshot", "restore", world.url, file]) == 0
+
+    assert [session.session_id for session in world.service.store.sessions] == ["s"]
+    assert not world.controls.snapshots
+
+
+def test_a_damaged_file_is_refused_in_words(world, tmp_path, capsys):
+    (tmp_path / "bad").write_bytes(b"no snapshot")
+
+    assert main(["snapshot", "restore", world.url, str(tmp_path / "bad")]) == 2
+    assert "tinkerproof: snapshot: snapshot: expected a file of tinkerproof" in capsys.readouterr().err
+
+
+def test_a_missing_file_and_a_url_of_nobody_are_refused_in_words(world, tmp_path, capsys):
+    assert main(["snapshot", "restore", world.url, str(tmp_path / "none")]) == 2
+    assert main(["snapshot", "save", "nowhere", str(tmp_path / "none")]) == 2
+
+    told = capsys.readouterr().err
+    assert "No such file" in told
+    assert "unknown url type" in told
