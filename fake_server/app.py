@@ -33,6 +33,8 @@ from fake_server.bindings import Binding, Routes
 from fake_server.clock import Clock, SystemClock
 from fake_server.control_api import CONTROL, CONTROLS
 from fake_server.controls import Controls
+from fake_server.doors import Doors
+from fake_server.faults import Schedule
 from fake_server.handlers import BINDINGS
 from fake_server.handlers.files import FILES, fetch_file
 from fake_server.service import Call, Service, Submission
@@ -309,6 +311,7 @@ def create_app(
     clocks: Callable[[], Clock] = SystemClock,
     options: BackendOptions | None = None,
     control: bool = False,
+    faults: Schedule | None = None,
 ) -> Starlette:
     """An app that serves every operation for every tenant; `app.state.tenants` holds them.
 
@@ -318,6 +321,7 @@ def create_app(
         clocks: called once for each tenant: its time; the machine's where absent.
         options: what a backend is opened with; its own base models where absent. The seed is the settings'.
         control: whether each tenant has controls, in process and below `/-/`.
+        faults: what is done to the requests of each tenant on purpose.
 
     Raises:
         LookupError, ValueError, OSError: for options that the backend cannot honour.
@@ -331,9 +335,11 @@ def create_app(
         chosen = own or usual
         backend = open_backend(replace(given, seed=chosen.seed))
         service = Service(name, chosen, backend, clock or clocks())
-        service.controls = Controls(service, tenants) if control else None
+        if control or faults is not None:
+            service.controls = Controls(service, tenants, doors, faults)
         return service
 
+    doors = Doors()
     tenants = Tenants(make)
     tenants.get()
 
@@ -345,6 +351,7 @@ def create_app(
     controls = Routes(row.binding for row in CONTROLS) if control else None
     app = App(Gateway(tenants, Routes(BINDINGS), controls), lifespan=lifespan)
     app.state.tenants = tenants
+    app.state.doors = doors
     return app
 
 

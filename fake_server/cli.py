@@ -14,6 +14,7 @@ from fake_server.cli_verdict import add_verdict
 if TYPE_CHECKING:
     from contract import BackendOptions
     from fake_server.clock import Clock
+    from fake_server.faults import Schedule
 
 __all__ = ["main"]
 
@@ -95,6 +96,8 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     serve.add_argument(
         "--strict-losses", action="store_true", help="refuse losses whose formula is not published"
     )
+    serve.add_argument("--faults", metavar="FILE", help="strike requests as the schedule in a JSON file says")
+    serve.add_argument("--faults-seed", type=int, metavar="N", help="strike requests as a number determines")
     _add_engine(serve.add_argument_group("of a backend that computes with a network"))
     serve.set_defaults(run=_serve)
 
@@ -206,6 +209,7 @@ def _serve(options: argparse.Namespace) -> int:
             clocks=_clocks(options),
             options=_backend_options(options),
             control=options.control,
+            faults=_schedule(options.faults, options.faults_seed),
         )
     except (LookupError, OSError, ValueError) as error:
         sock.close()
@@ -220,6 +224,27 @@ def _serve(options: argparse.Namespace) -> int:
     serve_forever(app, sock, ready)
     _note("stopped")
     return 0
+
+
+def _schedule(file: str | None, seed: int | None) -> "Schedule | None":
+    """The faults of a file, and those of a seed inside of them; tells the latter.
+
+    Raises:
+        OSError, ValueError: if the file cannot be read.
+    """
+    if file is None and seed is None:
+        return None
+    from fake_server.faults import Schedule
+
+    schedule = Schedule()
+    if file is not None:
+        with open(file, "rb") as text:
+            schedule += Schedule.from_json(text.read())
+    if seed is not None:
+        rolled = Schedule.random(seed)
+        _note(f"faults of --faults-seed {seed}: {rolled.to_json()}")
+        schedule += rolled
+    return schedule
 
 
 def _note(text: str) -> None:

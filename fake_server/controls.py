@@ -7,7 +7,10 @@ from fake_server.cassettes.deck import Deck
 from fake_server.dashboard.counts import Counts
 from fake_server.dashboard.curves import Curves
 from fake_server.delivery import Delivery
+from fake_server.doors import Doors
+from fake_server.faults import Schedule
 from fake_server.forks import Snapshots
+from fake_server.injector import Injector
 from fake_server.journal import Journal
 from fake_server.service import Service
 from fake_server.stubs import Stubs
@@ -21,7 +24,7 @@ __all__ = ["Controls"]
 class Controls:
     """All controls of one tenant. Attaching them is what turns them on."""
 
-    def __init__(self, service: Service, tenants: Tenants) -> None:
+    def __init__(self, service: Service, tenants: Tenants, doors: Doors, faults: Schedule | None) -> None:
         self.service = service
         self.tenants = tenants
         """All tenants of the server."""
@@ -34,6 +37,8 @@ class Controls:
         )
         self.clock = Timekeeper(service)
         self.delivery = Delivery(service)
+        self.faults = Injector(service, doors)
+        self.faults.add(faults or Schedule())
         self.cassettes = Deck(service)
         self.stubs = Stubs(service)
         self.snapshots = Snapshots(service, tenants)
@@ -51,4 +56,11 @@ class Controls:
     @property
     def unfired(self) -> list[str]:
         """What was asked for and never happened, in words."""
-        return [f"delivery {rule.model_dump_json(exclude_defaults=True)}" for rule in self.delivery.unfired]
+        delivery = [
+            f"delivery {rule.model_dump_json(exclude_defaults=True)}" for rule in self.delivery.unfired
+        ]
+        return delivery + [f"fault {one}" for one in self.faults.unfired]
+
+    def close(self) -> None:
+        """The tenant ends."""
+        self.faults.close()

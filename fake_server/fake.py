@@ -11,6 +11,7 @@ from fake_server.cassettes.deck import Deck
 from fake_server.clock import Clock
 from fake_server.controls import Controls
 from fake_server.delivery import Delivery
+from fake_server.injector import Injector
 from fake_server.journal import Journal
 from fake_server.raw import Raw
 from fake_server.running import LiveServer
@@ -76,7 +77,7 @@ class Fake:
         self._tenants.add(name, settings, clock)
 
     def __repr__(self) -> str:
-        return f"Fake({self.name!r} at {self.url})"
+        return f"Fake({self.name!r} at {self._address()})"
 
     @property
     def _tenants(self) -> Tenants:
@@ -86,7 +87,15 @@ class Fake:
     @property
     def url(self) -> str:
         """What `TINKER_BASE_URL` shall be."""
-        return f"{self._server.url}{PREFIX}{self.name}"
+        controls = self.service.controls
+        if controls is not None:
+            controls.faults.url_is_known = True
+        return self._address()
+
+    def _address(self) -> str:
+        controls = self.service.controls
+        door = controls.faults.door_url if controls is not None else None
+        return f"{door or self._server.url}{PREFIX}{self.name}"
 
     @property
     def api_key(self) -> str:
@@ -149,6 +158,11 @@ class Fake:
     def cassettes(self) -> Deck:
         """What records this world, or replays one: `.record(path)`, `.replay(path)`, `.use(path, mode)`."""
         return self.controls.cassettes
+
+    @property
+    def faults(self) -> Injector:
+        """What is done to its requests on purpose."""
+        return self.controls.faults
 
     @property
     def stubs(self) -> Stubs:

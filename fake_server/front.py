@@ -5,14 +5,18 @@ app, so that it costs nothing; and what is done to the transport is done to a re
 """
 
 import asyncio
+import struct
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-__all__ = ["Front", "transport_of"]
+__all__ = ["Front", "reset", "transport_of"]
 
 TRANSPORT = "tinkerproof.transport"
+NO_LINGER = struct.pack("ii", 1, 0)
+"""A socket that lingers for 0 s is reset when it is closed. Source: socket(7), SO_LINGER."""
 
 
 class Front(HttpToolsProtocol):
@@ -38,3 +42,10 @@ def transport_of(scope: Scope) -> asyncio.Transport:
             "or over another; use the fixture's url, or `tinkerproof serve`"
         )
     return transport
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Break a connection off: its client gets RST instead of an orderly end."""
+    if not transport.is_closing():
+        transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, NO_LINGER)
+        transport.abort()

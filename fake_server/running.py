@@ -4,6 +4,7 @@ The socket is made here, on loopback and with TCP named as its protocol: otherwi
 Nagle's algorithm on, and every answer waits 40 ms for the client's acknowledgement.
 """
 
+import asyncio
 import gc
 import signal
 import socket
@@ -16,6 +17,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from contract import BackendFactory
+from fake_server.doors import Doors
 from fake_server.front import Front
 from fake_server.offers import find_offer
 from fake_server.tenants import Tenants
@@ -88,7 +90,13 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
         await super().startup(sockets)
+        doors: Doors | None = getattr(self._app.state, "doors", None)
+        if doors is not None:
+            doors.lead_to(asyncio.get_running_loop(), self._front)
         self._on_ready()
+
+    def _front(self) -> Front:
+        return Front(self.config, self.server_state, self.lifespan.state)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer the polls that wait, then stop: uvicorn would cancel them, with 500 and a trace for each."""

@@ -352,6 +352,8 @@ class Service:
 
     def close(self) -> None:
         """Answer who waits, and stop computing."""
+        if self.controls is not None:
+            self.controls.close()
         self.traffic.end_waits()
         self.executor.close()
         self.sampling_executor.close()

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from google.protobuf.message import DecodeError
 from pydantic_core import from_json, to_json
-from starlette.types import Scope, Send
+from starlette.types import Message, Scope, Send
 
 from contract import (
     ApiError,
@@ -33,6 +33,7 @@ __all__ = [
     "UnknownFieldWarning",
     "answer_of",
     "error_answer",
+    "head_of",
     "numbered",
     "read",
     "read_exactly",
@@ -210,13 +211,18 @@ def error_answer(error: ApiError) -> Answer:
     return Answer(error.status, json.dumps({"detail": error.detail}).encode(), headers=error.headers)
 
 
-async def send_whole(answer: Answer, _scope: Scope, send: Send) -> None:
-    """Send an answer as it is."""
+def head_of(answer: Answer) -> Message:
+    """What begins an answer on its way, its length included."""
     headers = [
         (b"content-type", answer.media_type.encode("latin-1")),
         (b"content-length", b"%d" % len(answer.body)),
     ]
     for name, value in (answer.headers or {}).items():
         headers.append((name.encode("latin-1"), value.encode("latin-1")))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    return {"type": "http.response.start", "status": answer.status, "headers": headers}
+
+
+async def send_whole(answer: Answer, _scope: Scope, send: Send) -> None:
+    """Send an answer as it is."""
+    await send(head_of(answer))
     await send({"type": "http.response.body", "body": answer.body})

@@ -4,6 +4,7 @@ from fake_server.control_api.cassettes import CASSETTES
 from fake_server.control_api.clock import CLOCK
 from fake_server.control_api.control import CONTROL, Control
 from fake_server.control_api.delivery import DELIVERY
+from fake_server.control_api.faults import FAULTS
 from fake_server.control_api.journal import JOURNAL
 from fake_server.control_api.page import PAGE
 from fake_server.control_api.snapshots import SNAPSHOTS
@@ -12,4 +13,14 @@ from fake_server.control_api.verdict import VERDICT
 
 __all__ = ["CONTROL", "CONTROLS", "Control"]
 
-CONTROLS: tuple[Control, ...] = (*CLOCK, *DELIVERY, *JOURNAL, *VERDICT, *PAGE, *CASSETTES, *SNAPSHOTS, *STUBS)
+CONTROLS: tuple[Control, ...] = (
+    *CLOCK,
+    *DELIVERY,
+    *FAULTS,
+    *JOURNAL,
+    *VERDICT,
+    *PAGE,
+    *CASSETTES,
+    *SNAPSHOTS,
+    *STUBS,
+)

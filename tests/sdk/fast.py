@@ -1,4 +1,4 @@
-"""Asks for a step of an older SDK while submissions are refused, and prints the sleeps that were shortened."""
+"""Asks for a step of an older SDK while submissions are refused; prints the sleeps that were shortened."""
 
 import json
 
