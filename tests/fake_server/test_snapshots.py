@@ -13,6 +13,7 @@ from fake_server.running import LiveServer
 from fake_server.scripted import ScriptedBackend, open_scripted
 from fake_server.settings import AuthSettings, Settings
 from fake_server.snapshots import Snapshot, reset, restore, take
+from fake_server.world import empty_world
 from tests.fake_server.driver import Driver
 from tests.fake_server.programs import Run, programs
 
@@ -130,6 +131,27 @@ def test_what_waits_for_a_missing_number_is_named_and_keeps_a_snapshot_from_bein
 
     assert reply.status == 400
     assert f"got optim_step {model}:2 (waits for seq_id 1) after 0 s" in reply.json["detail"]
+
+
+def test_a_snapshot_waits_for_a_number_that_comes(driver):
+    model = driver.model()
+    driver.post("optim_step", driver.step(model, 2))
+    late = threading.Timer(0.05, lambda: driver.post("optim_step", driver.step(model, 1)))
+    late.start()
+
+    snapshot = take(driver.service)
+    late.join()
+
+    assert snapshot.world.lanes[model][0] == 3
+
+
+def test_an_empty_world_is_a_file_too(driver):
+    content = Snapshot(empty_world(driver.service, 3)).to_bytes()
+    driver.model()
+
+    restore(driver.service, Snapshot.of_bytes(content))
+
+    assert (len(take(driver.service)), driver.service.settings.seed) == (0, 3)
 
 
 def test_what_waits_for_a_missing_number_is_forgotten_when_a_snapshot_is_put_back(driver):

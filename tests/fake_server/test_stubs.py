@@ -138,6 +138,16 @@ def test_fields_are_found_at_any_depth(driver, stubs):
     assert "error" in driver.result("optim_step", driver.step(model, 3, learning_rate=0.9))
 
 
+def test_settings_of_a_loss_are_fields_too(driver, stubs):
+    model = driver.model()
+    stub = stubs.on("forward_backward", loss_fn_config__beta=0.1).fails("user")
+
+    driver.result("forward_backward", driver.train(model, 1, loss_fn="dro", loss_fn_config={"beta": 0.1}))
+    driver.result("forward_backward", driver.train(model, 2, loss_fn="dro", loss_fn_config={}))
+
+    assert (stub.used, stub.nearest) == (1, {"loss_fn_config__beta": None})
+
+
 def test_an_unused_stub_says_what_missed_it_by_least(driver, stubs):
     model = driver.model()
     stubs.on("forward_backward", loss_fn="ppo", model=model).fails("user")
