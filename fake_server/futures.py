@@ -143,13 +143,13 @@ class FutureStore:
         clock: Clock,
         ttl_seconds: float,
         lock: threading.RLock,
-        load: Load | None = None,
+        load: Load,
     ) -> None:
         self.clock = clock
         self._lock = lock
         self.settled = threading.Condition(lock)
         """Notified whenever an outcome is set."""
-        self._load = load or Load()
+        self._load = load
         self._ttl_seconds = ttl_seconds
         self.plan: Callable[[Future], None] = _at_once
         """Called with each new future before its work is queued: may give it a hold, and a queue state."""

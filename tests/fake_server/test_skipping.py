@@ -10,6 +10,7 @@ from contract import ClientConfigResponse
 from fake_server import skipping
 from fake_server.app import create_app
 from fake_server.clock import SystemClock, VirtualClock
+from fake_server.running import find_backend
 from fake_server.scripted import open_scripted
 from fake_server.settings import Settings
 from tests.fake_server.driver import Driver
@@ -187,6 +188,9 @@ def test_a_request_that_waits_for_ever_is_told_and_left(driver, caplog):
         while not driver.controls.clock.stalls:
             await asyncio.sleep(0)
         told = driver.controls.clock.report()
+        driver.clock.auto = True
+        for _ in range(2 * skipping.QUIET_ROUNDS):
+            await asyncio.sleep(0)  # it is considered again, and told once
         driver.service.traffic.end_waits()
         return told, await waiting
 
@@ -218,6 +222,34 @@ def test_a_client_that_died_while_submitting_holds_nobody_for_ever(driver, monke
     driver.answer("optim_step", driver.step(driver.model(), 2))
 
     assert driver.get("healthz").status == 200
+
+
+def test_a_move_for_nobody_is_none(driver):
+    before = driver.clock.now()
+    driver.clock.call_at(before + 1, lambda: None)
+
+    driver.service.skipper._move(idle=False)
+
+    assert driver.clock.now() == before
+
+
+def test_a_backend_that_computes_on_threads_is_waited_for():
+    pytest.importorskip("torch")
+    driver = Driver(
+        app=create_app(find_backend("torch"), clocks=lambda: VirtualClock(auto=True), control=True)
+    )
+    driver.controls.delivery("optim_step").after(100)
+    model, start = driver.model(), driver.clock.now()
+    passed = driver.answer("forward_backward", driver.train(model, 1))["request_id"]
+    stepped = driver.answer("optim_step", driver.step(model, 2))["request_id"]
+
+    first, at = driver.poll(passed), driver.clock.now()
+    statuses = [driver.poll(stepped).status for _ in range(4)]
+    passed_seconds = driver.clock.now() - start
+    driver.app.state.tenants.close()
+
+    assert (first.status, at) == (200, start)
+    assert (statuses, passed_seconds) == ([408, 408, 408, 200], 100)
 
 
 def test_a_call_that_raises_stops_nothing(driver):

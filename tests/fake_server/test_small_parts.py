@@ -9,7 +9,7 @@ from contract import BackendOptions, BadRequest, ImageChunk, ModelInput, NotFoun
 from fake_server import store as store_module
 from fake_server import tenants as tenants_module
 from fake_server.clock import Clock, VirtualClock
-from fake_server.executors import Inline, Worker
+from fake_server.executors import Inline, Load, Worker
 from fake_server.handlers.numbers import known_length
 from fake_server.ids import Ids
 from fake_server.scripted import open_scripted
@@ -132,6 +132,16 @@ def test_an_id_is_given_only_once():
 
     with pytest.raises(BadRequest, match="model 'm' already exists"):
         table.add("m", 2)
+
+
+def test_work_is_counted_until_it_is_done():
+    load = Load()
+    for count in (load.begin, load.begin, load.end):
+        count()
+
+    assert (load.now, load.begun) == (1, 2)
+    load.end()
+    assert (load.now, load.begun) == (0, 2)
 
 
 def make_tenants() -> Tenants:
