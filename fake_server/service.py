@@ -50,6 +50,7 @@ __all__ = ["Call", "Service", "Submission"]
 log = logging.getLogger("tinkerproof")
 A = TypeVar("A", bound=FutureResult)
 DEFAULT_PROJECT = "default"
+NEWEST_SDK = SdkVersion.parse(None)
 RESOLUTION_SECONDS = 1.0
 """Times of last use are kept to the second: a record is not made anew for each of a thousand requests."""
 
@@ -377,7 +378,7 @@ class Call:
     credential: str = ""
     idempotency_key: str | None = None
     accept: str = ""
-    exchange: Exchange = field(default_factory=lambda: Exchange(0, 0.0, "", SdkVersion.parse("")))
+    exchange: Exchange = field(default_factory=lambda: Exchange(0, 0.0, "", NEWEST_SDK))
     """This request among the tenant's others."""
 
     @property

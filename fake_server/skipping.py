@@ -68,8 +68,10 @@ class Skipper:
 
     def _may_move(self) -> bool:
         clock = self._service.clock
-        at_rest = self._service.traffic.rests and self._service.load.now == 0
-        return isinstance(clock, VirtualClock) and clock.auto and at_rest and not self._service.traffic.ended
+        if not (isinstance(clock, VirtualClock) and clock.auto):
+            return False
+        traffic = self._service.traffic
+        return traffic.rests and self._service.load.now == 0 and not traffic.ended
 
     def _state(self) -> int:
         return self._service.traffic.changes + self._service.load.begun

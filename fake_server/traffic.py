@@ -101,7 +101,7 @@ StrayInterceptor = Callable[[Incoming, Serve], Awaitable[Answer]]
 """The same for requests that are no operation: downloads, and paths that nobody knows."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Wait:
     """One request that waits."""
 
