@@ -7,6 +7,7 @@ import pytest
 import tinker
 from tinker import types
 
+from fake_server.auth import key_hash
 from fake_server.fake import API_KEY, Fake
 from fake_server.futures import Future, FutureStore, Hold
 from tests.sdk.conftest import Serve, until
@@ -116,7 +117,7 @@ def test_a_sample_that_cannot_be_is_not_repeated(seen, sampling):
 
 def test_a_wrong_key_is_refused_at_once(tinker_fake: Fake):
     service = tinker.ServiceClient(base_url=tinker_fake.url, api_key=API_KEY)
-    tinker_fake.service.revoked_keys.add(API_KEY)
+    tinker_fake.service.revoked_keys.add(key_hash(API_KEY))
 
     with pytest.raises(tinker.AuthenticationError, match="a key that is in use"):
         service.create_sampling_client(base_model=PICO).result()
