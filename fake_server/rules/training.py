@@ -1,5 +1,6 @@
 """Rules of training: what is applied, once, in order, and to what end."""
 
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -87,14 +88,13 @@ def out_of_order(history: History) -> Iterator[Found]:
     """A number that was sent after a higher one was answered; chunks of one pass may come in any order."""
     for model_id, entries in _by_model(history).items():
         seen: dict[int, Entry] = {}
+        numbers: list[int] = []
         for entry in entries:
             if entry.seq_id is None or entry.seq_id in seen:
                 continue
-            before = [
-                e
-                for number, e in seen.items()
-                if number > entry.seq_id and e.answered_at is not None and e.answered_at <= entry.arrived_at
-            ]
+            place = bisect(numbers, entry.seq_id)
+            before = [e for e in map(seen.__getitem__, numbers[place:]) if _was_answered(e, entry)]
+            numbers.insert(place, entry.seq_id)
             seen[entry.seq_id] = entry
             others = [e for e in before if not (_is_pass(e) and _is_pass(entry))]
             if others:
@@ -103,6 +103,10 @@ def out_of_order(history: History) -> Iterator[Found]:
                     f"{others[0].operation} seq_id {others[0].seq_id} was answered",
                     (others[0], entry),
                 )
+
+
+def _was_answered(earlier: Entry, entry: Entry) -> bool:
+    return earlier.answered_at is not None and earlier.answered_at <= entry.arrived_at
 
 
 def _is_pass(entry: Entry) -> bool:

@@ -128,6 +128,13 @@ def test_chunks_of_one_pass_may_come_in_any_order(driver):
     assert not found(driver.controls.journal, "CLI-03")
 
 
+def test_a_number_whose_followers_nobody_answered_is_in_order(script):
+    script.promise("optim_step", 2, answered_at=None, status=0)
+    script.promise("forward_backward", 1)
+
+    assert not found(script.journal, "CLI-03")
+
+
 def test_requests_that_cross_on_the_way_are_in_order(script):
     script.promise("optim_step", 2, answered_at=9.0)
     script.promise("forward_backward", 1)

@@ -13,7 +13,7 @@ from fake_server.running import LiveServer
 from fake_server.scripted import open_scripted
 from fake_server.verdict import UncleanClient, rule_of
 from tests.fake_server.driver import Driver
-from tests.fake_server.journals import lived
+from tests.fake_server.journals import Script, found, lived
 
 
 @pytest.fixture
@@ -59,6 +59,25 @@ def test_a_careless_client_hears_of_each_rule(careless):
     assert "got seq_ids up to 7, and never 6; all after it wait [#14]" in text
     assert "  fix: call .result() on what the operation returned" in text
     assert {finding.rule.id for finding in caught.value.findings} == {"CLI-04", "CLI-10"}
+
+
+def test_a_full_journal_is_judged_entry_by_entry():
+    script = Script()
+    for number in range(1, 1501, 2):
+        script.promise("forward_backward", number)
+        script.promise("optim_step", number + 1)
+    compared = 0
+
+    class Counted(int):
+        def __lt__(self, other):
+            nonlocal compared
+            compared += 1
+            return int(self) < other
+
+    for exchange in script.journal:
+        exchange.request = {**exchange.request, "seq_id": Counted(exchange.request["seq_id"])}
+    assert not found(script.journal, "CLI-03")
+    assert 1500 < compared < 1500 * 20  # each number among the others by halving, not one by one
 
 
 def test_rules_may_be_ignored(careless):
