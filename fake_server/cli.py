@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fake_server.cli_cassettes import add_commands
 from fake_server.cli_journal import add_journal
-from fake_server.cli_snapshot import add_snapshot
+from fake_server.cli_snapshot import add_snapshot, begin_with
 from fake_server.cli_verdict import add_verdict
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     )
     serve.add_argument("--faults", metavar="FILE", help="strike requests as the schedule in a JSON file says")
     serve.add_argument("--faults-seed", type=int, metavar="N", help="strike requests as a number determines")
+    serve.add_argument("--snapshot", metavar="FILE", help="begin with the world that a file has")
     _add_engine(serve.add_argument_group("of a backend that computes with a network"))
     serve.set_defaults(run=_serve)
 
@@ -211,6 +212,7 @@ def _serve(options: argparse.Namespace) -> int:
             control=options.control,
             faults=_schedule(options.faults, options.faults_seed),
         )
+        begin_with(app, options.snapshot)
     except (LookupError, OSError, ValueError) as error:
         sock.close()
         return _complain(f"serve: {error}")

@@ -4,8 +4,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["add_snapshot"]
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+__all__ = ["add_snapshot", "begin_with"]
 
 NAME = "command"
 """Under which the server keeps it."""
@@ -18,6 +22,23 @@ def add_snapshot(snapshot: argparse.ArgumentParser) -> None:
     snapshot.add_argument("url", metavar="URL", help="of a server with --control, or of one of its tenants")
     snapshot.add_argument("file", metavar="FILE", type=Path, help="the snapshot")
     snapshot.set_defaults(run=_run)
+
+
+def begin_with(app: "Starlette", file: str | None) -> None:
+    """Put the snapshot of a file, where one is named, into the default tenant.
+
+    Raises:
+        OSError, ValueError: if it cannot be read, or the backend cannot take it.
+    """
+    if file is None:
+        return
+    from contract import RequestFailure
+    from fake_server.snapshots import Snapshot, restore
+
+    try:
+        restore(app.state.tenants.get(), Snapshot.load(file))
+    except RequestFailure as error:
+        raise ValueError(f"--snapshot: {error.error}") from None
 
 
 def _run(options: argparse.Namespace) -> int:

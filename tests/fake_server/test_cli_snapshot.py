@@ -4,9 +4,12 @@ import pytest
 
 from fake_server.app import create_app
 from fake_server.cli import main
+from fake_server.cli_snapshot import begin_with
 from fake_server.fake import Fake
 from fake_server.running import LiveServer
 from fake_server.scripted import open_scripted
+from fake_server.snapshots import take
+from tests.fake_server.driver import Driver
 
 
 @pytest.fixture
@@ -25,6 +28,27 @@ def test_a_world_is_saved_and_put_back(world, tmp_path):
 
     assert [session.session_id for session in world.service.store.sessions] == ["s"]
     assert not world.controls.snapshots
+
+
+def test_a_server_begins_with_the_world_of_a_file(world, tmp_path):
+    world.service.open_implicit_session("s")
+    world.snapshot().save(tmp_path / "one")
+    app = create_app(open_scripted)
+
+    begin_with(app, str(tmp_path / "one"))
+
+    assert [session.session_id for session in app.state.tenants.get().store.sessions] == ["s"]
+
+
+def test_a_server_does_not_begin_with_what_its_backend_cannot_take(tmp_path, capsys):
+    driver = Driver()
+    driver.model()
+    take(driver.service).save(tmp_path / "one")
+
+    options = ["serve", "--base-model", "Qwen/Qwen3-8B", "--snapshot", str(tmp_path / "one")]
+
+    assert main(options) == 2
+    assert "tinkerproof: serve: --snapshot: base_model: expected one of Qwen" in capsys.readouterr().err
 
 
 def test_a_damaged_file_is_refused_in_words(world, tmp_path, capsys):
