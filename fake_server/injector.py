@@ -52,7 +52,7 @@ class Injector(FaultMethods):
         self._door: Door | None = None
         self._set: list[SetFault] = []
         self._lock = threading.Lock()
-        """Held while calls are counted and faults set."""
+        """Held while calls are counted, faults set, and the door opened."""
         self._shut_until = 0.0
         self.url_is_known = False
         """Whether somebody was given the tenant's url: too late to give it a door of its own."""
@@ -75,8 +75,9 @@ class Injector(FaultMethods):
             )
         made = self._placed(fault)
         if made.at_once and self._door is not None:
+            until = self._hold(made)
             self._door.shut().result()
-            self._open_after(made)
+            self._open_at(until)
         return made
 
     async def add_soon(self, schedule: Schedule) -> None:
@@ -193,17 +194,24 @@ class Injector(FaultMethods):
 
     async def _shut(self, made: SetFault) -> None:
         assert self._door is not None  # made when the fault was set
+        until = self._hold(made)
         await asyncio.wrap_future(self._door.shut())
-        self._open_after(made)
+        self._open_at(until)
 
-    def _open_after(self, made: SetFault) -> None:
-        """Open the door again when the time of the fault is over, unless another holds it shut then."""
+    def _hold(self, made: SetFault) -> float:
+        """Let nobody else open the door before the time of this fault is over: infinite where it has none."""
         seconds = getattr(made.fault, "seconds", None)
         until = inf if seconds is None else self._service.clock.now() + seconds
-        self._shut_until = max(self._shut_until, until)
+        with self._lock:
+            self._shut_until = max(self._shut_until, until)
+        return until
+
+    def _open_at(self, until: float) -> None:
         if until < inf:
             self._doors.call_soon(partial(self._service.clock.call_at, until, self._open))
 
     def _open(self) -> None:
-        if self._door is not None and self._service.clock.now() >= self._shut_until:
-            self._door.open()
+        """Open the door, unless another fault holds it."""
+        with self._lock:
+            if self._door is not None and self._service.clock.now() >= self._shut_until:
+                self._door.open()
