@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
+from typing import Any
 from zlib import crc32
 
 import pytest
@@ -15,6 +16,8 @@ from contract import BackendOptions
 from fake_server.clock import Clock
 from fake_server.delivery import DeliveryRule
 from fake_server.fake import Fake, FakeServer
+from fake_server.fault_methods import FaultMethods
+from fake_server.faults import Schedule
 from fake_server.guard import NetworkBlocked, network_guard
 from fake_server.journal import Journal, as_fields
 from fake_server.running import LiveServer, find_backend
@@ -24,6 +27,8 @@ from fake_server.unread import assert_read
 __all__ = ["NothingHappened", "Servers", "check", "opened", "sections", "unfit_sdk"]
 
 BLOCKED = pytest.StashKey[list[NetworkBlocked]]()
+FAULTS = sorted(name for name in vars(FaultMethods) if name[0] != "_" and name != "set")
+"""Kinds of faults by the names of their methods."""
 MOST_ENTRIES = 30
 MOST_LETTERS = 200
 """Of the journal, in the report of a failed test."""
@@ -71,11 +76,27 @@ def opened(server: LiveServer, test: pytest.Item, settings: Settings, clock: Clo
             fake.delivery.add(
                 DeliveryRule(**dict(zip(("operation",), rule.args, strict=False)), **rule.kwargs)
             )
+        for fault in reversed(list(test.iter_markers("tinker_faults"))):
+            _set_faults(fake, *fault.args, **fault.kwargs)
         for cassette in test.iter_markers("tinker_cassette"):
             path, *mode = cassette.args
             fake.cassettes.use(test.path.parent / path, *mode, **cassette.kwargs)
         yield fake
         fake.close()
+
+
+def _set_faults(fake: Fake, *given: Any, seed: int | None = None, **fields: Any) -> None:
+    """Set what one marker asks for: a kind with its arguments, a schedule, or one rolled from a seed."""
+    if seed is not None:
+        fake.faults.add(Schedule.random(seed, **fields))
+    elif given and isinstance(given[0], Schedule):
+        fake.faults.add(given[0])
+    elif given and given[0] in FAULTS:
+        getattr(fake.faults, given[0])(*given[1:], **fields)
+    else:
+        raise pytest.UsageError(
+            f"tinker_faults: expected a schedule, a seed, or one of {', '.join(FAULTS)}, got {given!r}"
+        )
 
 
 def _tenant_of(test: pytest.Item) -> str:

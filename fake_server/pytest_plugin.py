@@ -30,6 +30,7 @@ MARKERS = (
     "tinker_seed(seed): all ids and numbers of tinker_fake derive from it",
     "tinker_backend(name): what computes behind tinker_fake, as `scripted` or `torch`",
     "tinker_sdk(specifier): run where the installed tinker SDK has such a version, as `>=0.25`; else skip",
+    "tinker_faults(kind, operation, ...): as tinker_fake.faults.<kind>; or a schedule, or seed=7; repeatable",
     "tinker_delivery(operation, **rule): when results show, as `polls=3` or `held=True`; repeatable",
     "tinker_cassette(path, mode): replays a recording beside the test; makes it where there is none",
     "tinker_virtual_time(auto=False): the clock of tinker_fake stands still until the test moves it; "

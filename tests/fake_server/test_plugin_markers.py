@@ -338,3 +338,44 @@ def test_a_request_that_was_not_recorded_fails_the_test_and_names_the_field(run)
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*learning_rate: expected 0.1, got 0.2*"])
+
+
+FAULTS = """
+import pytest
+from fake_server.faults import Schedule
+
+CALL = ("create_session", {"tags": [], "user_metadata": {}, "sdk_version": "0.38.0"})
+
+@pytest.mark.tinker_faults("status", "create_session", 503, nth=1)
+@pytest.mark.tinker_faults("status", "create_session", 502, nth=2)
+def test_kinds(tinker_fake):
+    assert [tinker_fake.raw.call(*CALL).status for _ in range(3)] == [503, 502, 200]
+
+@pytest.mark.tinker_faults(Schedule.random(7, kinds=["status"], budget=1, calls=1))
+def test_schedule(tinker_fake):
+    assert tinker_fake.raw.call(*CALL).status in (500, 502, 503)
+
+@pytest.mark.tinker_faults(seed=7, kinds=["status"], budget=1, calls=1)
+def test_seed(tinker_fake):
+    assert tinker_fake.raw.call(*CALL).status in (500, 502, 503)
+
+@pytest.mark.tinker_faults("status", "optim_step", 503)
+def test_vacuous(tinker_fake):
+    pass
+
+@pytest.mark.tinker_faults("earthquake")
+def test_unknown(tinker_fake):
+    pass
+"""
+
+
+def test_marked_faults_strike_or_fail_the_test(run):
+    result = run(FAULTS)
+
+    result.assert_outcomes(passed=3, failed=1, errors=1)
+    result.stdout.fnmatch_lines_random(
+        [
+            "*NothingHappened*optim_step*",
+            "*UsageError: tinker_faults: expected a schedule*",
+        ]
+    )
