@@ -35,7 +35,8 @@ async function run(operation, fields) {
 }
 
 await control("PUT", "clock", { virtual: true });
-await control("POST", "faults", { kind: "status", operation: "optim_step", status: 429, headers: { "retry-after": "2" }, times: 1 });
+const when = { operation: "optim_step", times: 1 };
+await control("POST", "faults", { faults: [{ kind: "status", status: 429, headers: { "retry-after": "2" }, when }] });
 
 const { session_id } = (await call("create_session", { tags: ["node"], user_metadata: {}, sdk_version: "0.38.0" })).body;
 const { model_id } = await run("create_model", {
@@ -53,7 +54,7 @@ for (let step = 0; step < 5; step++) {
   losses.push(output.metrics["loss:sum"]);
 }
 console.log("losses:", losses.map((loss) => loss.toFixed(3)).join(" "));
-await call("finish_session", { session_id, status: "success" });
+await ask("POST", `/api/v1/sessions/${session_id}/finish`, { reason: { type: "success" } });
 
 const verdict = (await control("GET", "verdict")).body;
 console.log("verdict:", verdict.findings.length ? verdict.findings : "clean");

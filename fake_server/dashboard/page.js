@@ -122,6 +122,31 @@ function showTenants(state) {
   })));
 }
 
+function faultText(fault) {
+  const { kind, when = {}, ...rest } = fault;
+  const { operation = "*", ...occasion } = when;
+  const told = Object.entries({ ...rest, ...occasion }).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
+  return [`${kind} on ${operation}`, ...told].join(", ");
+}
+
+function showFaults({ faults }) {
+  const clear = element("button", { textContent: "clear", onclick: () => change("DELETE", "faults") });
+  $("n-faults").textContent = faults.length || "none";
+  $("faults").replaceChildren(
+    ...faults.map((one) => item(id(faultText(one.fault)), note(`struck ${one.fired} of ${one.calls}`, one.fired ? "good" : "warn"))),
+    ...(faults.length ? [clear] : []));
+}
+
+function showVerdict({ clean, findings }) {
+  $("n-verdict").textContent = clean ? "clean" : `${findings.length} found`;
+  $("verdict").replaceChildren(...findings.map((one) => {
+    const kind = { error: "bad", warning: "warn" }[one.severity] || "dim";
+    const made = item(note(one.rule, kind), id(`${one.title}: ${one.detail}`));
+    made.title = `${one.why} ${one.fix}`;
+    return made;
+  }));
+}
+
 async function change(method, path, body) {
   try {
     await send(method, path, body);
@@ -242,6 +267,8 @@ async function refresh() {
       filter();
     }
     showState(state);
+    showFaults(await ask("faults"));
+    showVerdict(await ask("verdict"));
     say("");
   } catch (error) {
     say(`the server does not answer: ${error.message}`, true);

@@ -138,6 +138,17 @@ def test_a_held_result_is_released_by_a_button(browser, trained):
     assert trained.raw.result(promise).status == 200
 
 
+def test_faults_and_the_verdict_are_shown(browser, trained):
+    trained.faults.status("optim_step", 500, times=2)
+    shown(browser, trained)
+
+    assert "status on optim_step, status 500, times 2" in text(browser, "faults")
+    assert text(browser, "n-verdict")
+
+    browser.find_element(By.CSS_SELECTOR, "#faults button").click()
+    until(browser, lambda: text(browser, "n-faults") == "none")
+
+
 def test_it_is_light_or_dark(browser, trained):
     body = shown(browser, trained)
     before = body.value_of_css_property("background-color")
