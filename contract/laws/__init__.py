@@ -1,0 +1,12 @@
+"""The laws: what a server of this API does, each with a number, a source and a check of about ten lines.
+
+They know the server only by HTTP. `try_laws` tries them; `tinkerproof conform server` reports.
+"""
+
+from contract.laws.future_laws import FUTURE_LAWS
+from contract.laws.law import GROUPS, Broken, Law, Lawbook, Skipped
+
+__all__ = ["GROUPS", "LAWS", "Broken", "Law", "Lawbook", "Skipped"]
+
+LAWS: dict[str, Law] = {law.id: law for book in (FUTURE_LAWS,) for law in book}
+"""All laws by id, in the order in which they are tried."""

@@ -1,0 +1,141 @@
+"""`Driver`: a small client of one server, over bare HTTP. It repeats nothing, and writes down everything."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from contract.codec import JSON, encode
+from contract.laws.law import Broken
+from contract.operations import OPERATIONS, Endpoint
+
+__all__ = ["Driver", "Reply", "Trace"]
+
+TIMEOUT_SECONDS = 60.0
+"""Ours: longer than any long poll."""
+MOST_SHOWN = 2000
+"""Bytes of a body in a trace."""
+ROWS: Mapping[str, Endpoint] = {row.name: row for row in OPERATIONS}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as it came."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+    @property
+    def media_type(self) -> str:
+        """Without its parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def json(self) -> Any:
+        """The decoded body.
+
+        Raises:
+            Broken: if it is no JSON.
+        """
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise Broken(
+                f"expected a JSON body, got {len(self.body)} bytes of {self.media_type or 'no type'} "
+                f"with status {self.status}"
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One request and its answer, for who wants to know what happened."""
+
+    method: str
+    path: str
+    request: str
+    status: int
+    answer: str
+
+
+@dataclass(slots=True)
+class Driver:
+    """A client of one server."""
+
+    url: str
+    """Base URL; a path prefix is kept."""
+    api_key: str
+    sdk_version: str
+    """What it says it is; servers may speak differently to old clients."""
+    trace: list[Trace] = field(default_factory=list)
+    """All requests, oldest first. Keys are not in it."""
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """One request. Headers that are given replace the usual ones; an empty value leaves one out.
+
+        Raises:
+            Broken: if no answer comes, or none that HTTP allows.
+        """
+        usual = {
+            "x-api-key": self.api_key,
+            "x-stainless-package-version": self.sdk_version,
+            "accept": "application/json",
+            "content-type": JSON,
+        }
+        chosen = {name: value for name, value in {**usual, **(headers or {})}.items() if value}
+        try:
+            reply = self._exchange(method, path, body, chosen)
+        except (OSError, HTTPException) as error:
+            self.trace.append(Trace(method, path, _shown(body or b""), 0, repr(error)))
+            raise Broken(f"{method} {path}: expected an answer, got {error!r}") from None
+        self.trace.append(Trace(method, path, _shown(body or b""), reply.status, _shown(reply.body)))
+        return reply
+
+    def _exchange(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+        parts = urlsplit(self.url)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
+        try:
+            connection.request(method, parts.path.rstrip("/") + path, body, dict(headers))
+            answer = connection.getresponse()
+            names = {name.lower(): value for name, value in answer.getheaders()}
+            return Reply(answer.status, names, answer.read())
+        finally:
+            connection.close()
+
+    def call(
+        self,
+        operation: str,
+        fields: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """One call of an operation by its name; `fields` fill the path, the rest is the JSON body."""
+        row = ROWS[operation]
+        rest = dict(fields or {})
+        path = row.route
+        for name in list(rest):
+            if f"{{{name}}}" in path:
+                path = path.replace(f"{{{name}}}", quote(str(rest.pop(name)), safe=""))
+        body = None if row.method == "GET" else json.dumps(rest).encode()
+        query = "&".join(f"{key}={quote(str(value))}" for key, value in rest.items())
+        return self.send(row.method, path + (f"?{query}" if body is None and query else ""), body, headers)
+
+    def submit(self, operation: str, request: object, media_type: str, headers: Mapping[str, str]) -> Reply:
+        """One call of an operation, of a request of the contract's type, in the media type."""
+        row = ROWS[operation]
+        sent = {"content-type": media_type, **headers}
+        return self.send(row.method, row.route, encode(request, media_type), sent)
+
+
+def _shown(body: bytes) -> str:
+    text = body[:MOST_SHOWN].decode("utf-8", "backslashreplace")
+    return text if len(body) <= MOST_SHOWN else f"{text}… ({len(body)} bytes)"

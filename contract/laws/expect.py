@@ -1,0 +1,83 @@
+"""What laws expect, in words that show both sides."""
+
+from collections.abc import Collection, Sequence
+from math import isclose
+
+from contract.laws.driver import Reply
+from contract.laws.law import Broken
+
+__all__ = ["expect", "expect_close", "expect_differ", "expect_equal", "expect_status"]
+
+MOST_SHOWN = 6
+
+
+def expect(true: object, what: str) -> None:
+    """`what` says what was expected, and what came.
+
+    Raises:
+        Broken: if it is not true.
+    """
+    if not true:
+        raise Broken(what)
+
+
+def expect_equal(got: object, expected: object, what: str) -> None:
+    """Both are the same.
+
+    Raises:
+        Broken: showing both.
+    """
+    if got != expected:
+        raise Broken(f"{what}: expected {_short(expected)}, got {_short(got)}")
+
+
+def expect_status(reply: Reply, *statuses: int, what: str) -> None:
+    """The answer has one of the statuses.
+
+    Raises:
+        Broken: showing what came.
+    """
+    if reply.status not in statuses:
+        expected = " or ".join(map(str, statuses))
+        raise Broken(f"{what}: expected status {expected}, got {reply.status} {_short(reply.body)}")
+
+
+def expect_close(
+    got: Sequence[float] | float, expected: Sequence[float] | float, what: str, *, tolerance: float
+) -> None:
+    """All numbers agree within `tolerance`: of the larger one above 1, absolute below.
+
+    Raises:
+        Broken: showing the first that do not, or two lengths.
+    """
+    ours, theirs = _list(got), _list(expected)
+    if len(ours) != len(theirs):
+        raise Broken(f"{what}: expected {len(theirs)} values, got {len(ours)}")
+    for place, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+        if not isclose(one, other, rel_tol=tolerance, abs_tol=tolerance):
+            at = f" at {place} of {len(ours)}" if len(ours) > 1 else ""
+            raise Broken(f"{what}: expected {other!r}{at} within {tolerance:g}, got {one!r}")
+
+
+def expect_differ(
+    got: Sequence[float] | float, other: Sequence[float] | float, what: str, *, by: float
+) -> None:
+    """Some number differs by more than `by`.
+
+    Raises:
+        Broken: if none does.
+    """
+    ours, theirs = _list(got), _list(other)
+    if len(ours) == len(theirs) and all(abs(a - b) <= by for a, b in zip(ours, theirs, strict=True)):
+        raise Broken(f"{what}: expected a difference of more than {by:g}, got the same {_short(ours)}")
+
+
+def _list(value: Sequence[float] | float) -> list[float]:
+    return [float(value)] if isinstance(value, int | float) else [float(item) for item in value]
+
+
+def _short(value: object) -> str:
+    if isinstance(value, Collection) and not isinstance(value, str | bytes) and len(value) > MOST_SHOWN:
+        return f"{len(value)} values: {', '.join(map(repr, list(value)[:MOST_SHOWN]))}, …"
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"

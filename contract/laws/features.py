@@ -1,0 +1,89 @@
+"""Features that a server may lack: each is tried once, and what is lacking skips the laws that need it."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from contract.laws.law import Broken
+
+if TYPE_CHECKING:
+    from contract.laws.subject import Subject
+
+__all__ = ["FEATURES", "Probe", "require"]
+
+Probe = Callable[["Subject"], str | None]
+"""Why the server does not have it; None where it does."""
+RL = {"logprobs": [-1.0, -1.0], "advantages": [1.0, -1.0]}
+
+
+def _of_call(operation: str, fields: Mapping[str, object] | None = None) -> Probe:
+    """An operation that every server with it answers by 2xx."""
+
+    def probe(subject: "Subject") -> str | None:
+        reply = subject.driver.call(operation, fields)
+        return None if reply.status < 300 else f"{operation} is answered by {reply.status}"
+
+    return probe
+
+
+def _of_loss(name: str) -> Probe:
+    """A loss, by a pass on an example that has all inputs of the reinforcement losses."""
+
+    def probe(subject: "Subject") -> str | None:
+        model = subject.model()
+        inputs = {} if name == "cross_entropy" else {"weights": None, **RL}
+        try:
+            model.forward([subject.datum((5, 6), **inputs)], name)
+        except Broken as error:
+            return str(error)
+        return None
+
+    return probe
+
+
+def _sampling(subject: "Subject") -> str | None:
+    try:
+        subject.sampler().sample()
+    except Broken as error:
+        return str(error)
+    return None
+
+
+def _second_account(subject: "Subject") -> str | None:
+    return None if subject.other_key else "no key of another account was given; give one with --other-api-key"
+
+
+def _learning(subject: "Subject") -> str | None:
+    """Whether training moves what the model says, by as much as a law needs to see."""
+    model, data = subject.model(), [subject.datum()]
+    before = model.loss(data)
+    for _ in range(3):
+        model.train(data, learning_rate=0.05)
+    return None if model.loss(data) < before - 0.01 else "three steps at a rate of 0.05 lower no loss"
+
+
+FEATURES: Mapping[str, Probe] = {
+    "learning": _learning,
+    "sampling": _sampling,
+    "second account": _second_account,
+    "capabilities": _of_call("get_server_capabilities"),
+    "training runs": _of_call("list_training_runs"),
+    "sessions list": _of_call("list_sessions"),
+    "user checkpoints": _of_call("list_user_checkpoints"),
+    "client config": _of_call("client_config", {"sdk_version": "0.38.0"}),
+    **{
+        f"loss {name}": _of_loss(name)
+        for name in ("cross_entropy", "importance_sampling", "ppo", "cispo", "dro", "gspo")
+    },
+}
+
+
+def require(subject: "Subject", name: str) -> None:
+    """Make sure of a feature.
+
+    Raises:
+        LookupError: for a name that is none.
+        Skipped: with the reason, if the server does not have it.
+    """
+    if name not in FEATURES:
+        raise LookupError(f"feature: expected one of {', '.join(FEATURES)}, got {name!r}")
+    subject.need(name, FEATURES[name])
