@@ -10,6 +10,7 @@ from contract import BadRequest, EmptyRequest, NotFound, Operation, WireModel, W
 from fake_server.control_api.control import Control, control, controls_of
 from fake_server.dashboard.copying import as_test
 from fake_server.dashboard.overview import overview, rows
+from fake_server.faults import Schedule
 from fake_server.journal import as_fields
 from fake_server.redaction import redacted_text
 from fake_server.service import Call
@@ -98,10 +99,11 @@ def get_entry(call: Call, request: EntryRequest) -> dict[str, Any]:
 
 def get_test(call: Call, request: RangeRequest) -> Answer:
     """Entries as a test."""
-    journal = controls_of(call).journal
+    controls = controls_of(call)
+    journal, schedule = controls.journal, Schedule(faults=tuple(one.fault for one in controls.faults))
     try:
-        text = as_test(journal, request.first, request.last)
-    except LookupError as error:
+        text = as_test(journal, request.first, request.last, schedule.to_json())
+    except (LookupError, ValueError) as error:
         raise BadRequest(str(error)) from None
     return Answer(200, redacted_text(text, journal.secrets).encode(), "text/x-python; charset=utf-8")
 

@@ -2,7 +2,8 @@
 
 Ids that the server made are taken from the answers of the test's own run. What made them is taken along,
 though it may lie before the range. Not taken along are requests that clients make on their own (heartbeats,
-telemetry, flags) and the polls in between: the test polls by itself.
+telemetry, flags) and the polls in between: the test polls by itself. Where a fault has struck, the test
+begins at the first request and sets the same faults: they count calls.
 """
 
 import json
@@ -19,7 +20,7 @@ from fake_server.traffic import Exchange
 __all__ = ["as_test"]
 
 BACKGROUND = {"client_config", "client_dynamic_config", "retrieve_futures", "session_heartbeat", "telemetry"}
-PENDING = 408
+PENDING, BROKEN = 408, 0
 POLL = "retrieve_future"
 SHORTEST_ID = 8
 """Ours: shorter strings are words."""
@@ -32,8 +33,14 @@ class Reference:
     code: str
 
 
-def as_test(entries: Iterable[Exchange], first: int, last: int) -> str:
+def as_test(entries: Iterable[Exchange], first: int, last: int, faults: str = "") -> str:
     """A pytest test of the entries from `first` to `last`, by number, both included.
+
+    Args:
+        entries: of the journal.
+        first: number of the first one.
+        last: number of the last one.
+        faults: the schedule that is set, as JSON; for entries that it struck.
 
     Raises:
         LookupError: if the range has nothing to repeat.
@@ -45,13 +52,30 @@ def as_test(entries: Iterable[Exchange], first: int, last: int) -> str:
             f"entries: expected some to repeat from {first} to {last}, got none; "
             "heartbeats, telemetry and pending polls are not repeated"
         )
+    if struck := any(entry.faults for entry in known if entry.number in wanted):
+        wanted = {entry.number for entry in known if entry.number <= last}
     chosen = _with_makers(known, wanted)
-    lines = list(_lines(chosen))
+    setting = [f"    tinker_fake.faults.add(Schedule.from_json({faults!r}))"] if struck else []
+    head = f"def test_entries_{first}_to_{last}(tinker_fake):"
+    body = [*setting, "    raw = tinker_fake.raw", *_lines(chosen)]
+    return "\n".join([*_imports(chosen, struck=struck), *_marker(chosen), head, *body, ""])
+
+
+def _imports(chosen: Sequence[Exchange], *, struck: bool) -> list[str]:
+    broken = any(entry.status == BROKEN for entry in chosen)
+    lines = [
+        *(["from http.client import HTTPException", ""] if broken else []),
+        *(["import pytest"] if broken or _marker(chosen) else []),
+        *(["from fake_server.faults import Schedule"] if struck else []),
+    ]
+    return [*lines, "", ""] if lines else []
+
+
+def _marker(chosen: Sequence[Exchange]) -> list[str]:
+    """Where a result was not fetched, it need not be."""
     polled = {e.request.request_id for e in chosen if isinstance(e.request, FutureRetrieveRequest)}
     made = {e.answer.request_id for e in chosen if isinstance(e.answer, UntypedAPIFuture)}
-    marker = ["import pytest", "", "", "@pytest.mark.tinker_unread"] if made - polled else []
-    head = f"def test_entries_{first}_to_{last}(tinker_fake):"
-    return "\n".join([*marker, head, "    raw = tinker_fake.raw", *lines, ""])
+    return ["@pytest.mark.tinker_unread"] if made - polled else []
 
 
 def _repeatable(entry: Exchange) -> bool:
@@ -129,6 +153,10 @@ def _lines(chosen: Sequence[Exchange]) -> Iterator[str]:
     references: dict[str, Reference] = {}
     for entry in chosen:
         name = f"a{entry.number}"
+        if entry.status == BROKEN:
+            yield "    with pytest.raises((OSError, HTTPException)):"
+            yield f"        {_call(entry, references)}"
+            continue
         yield f"    {name} = {_call(entry, references)}"
         yield from (f"    assert {check}" for check in _checks(entry, name, references))
         if entry.status == 200:

@@ -1,5 +1,7 @@
 """What the page reads: the tenant's state, the journal without bodies, metrics, and a range as a test."""
 
+from urllib.request import urlopen
+
 import pytest
 
 from tests.fake_server.driver import Driver, datum
@@ -220,3 +222,25 @@ def test_a_datum_is_copied_with_its_numbers(driver):
     driver.result("forward_backward", driver.train(model, 1, data=[datum((5, 6, 7))]))
 
     assert "'tokens': [5, 6, 7]" in copied(driver, 1, 100)
+
+
+def test_a_copied_range_sets_the_faults_that_struck(tinker_fake, pytester):
+    tinker_fake.faults.lose_answer("create_session", nth=1)
+    tinker_fake.faults.status("create_session", 503, nth=2)
+    raw, body = tinker_fake.raw, {"tags": [], "user_metadata": {}, "sdk_version": "0.38.0"}
+    with pytest.raises(OSError, match="closed"):
+        raw.call("create_session", body)
+    assert [raw.call("create_session", body).status for _ in range(2)] == [503, 200]
+    with urlopen(f"{tinker_fake.page_url}test?first=1&last=3") as answer:
+        pytester.makepyfile(answer.read().decode())
+
+    pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_a_predicate_cannot_be_copied(driver):
+    driver.controls.faults.status("create_session", 503, predicate=lambda _: True)
+    driver.post("create_session", {"tags": [], "user_metadata": {}, "sdk_version": "0.38.0"})
+
+    reply = driver.get("/-/test?first=1&last=1")
+
+    assert (reply.status, "got a predicate" in reply.json["detail"]) == (400, True)
