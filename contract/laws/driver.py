@@ -79,11 +79,15 @@ class Driver:
         path: str,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        patience: float = TIMEOUT_SECONDS,
     ) -> Reply:
         """One request. Headers that are given replace the usual ones; an empty value leaves one out.
 
+        `patience` is in seconds.
+
         Raises:
             Broken: if no answer comes, or none that HTTP allows.
+            TimeoutError: if it is given up after a patience shorter than the usual one.
         """
         usual = {
             "x-api-key": self.api_key,
@@ -93,17 +97,21 @@ class Driver:
         }
         chosen = {name: value for name, value in {**usual, **(headers or {})}.items() if value}
         try:
-            reply = self._exchange(method, path, body, chosen)
+            reply = self._exchange(method, path, body, chosen, patience)
         except (OSError, HTTPException) as error:
             self.trace.append(Trace(method, path, _shown(body or b""), 0, repr(error)))
+            if isinstance(error, TimeoutError) and patience < TIMEOUT_SECONDS:
+                raise
             raise Broken(f"{method} {path}: expected an answer, got {error!r}") from None
         self.trace.append(Trace(method, path, _shown(body or b""), reply.status, _shown(reply.body)))
         return reply
 
-    def _exchange(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+    def _exchange(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], patience: float
+    ) -> Reply:
         parts = urlsplit(self.url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
+        connection = kind(parts.hostname or "", parts.port, timeout=patience)
         try:
             connection.request(method, parts.path.rstrip("/") + path, body, dict(headers))
             answer = connection.getresponse()
@@ -117,6 +125,7 @@ class Driver:
         operation: str,
         fields: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        patience: float = TIMEOUT_SECONDS,
     ) -> Reply:
         """One call of an operation by its name; `fields` fill the path, the rest is the JSON body."""
         row = ROWS[operation]
@@ -127,7 +136,15 @@ class Driver:
                 path = path.replace(f"{{{name}}}", quote(str(rest.pop(name)), safe=""))
         body = None if row.method == "GET" else json.dumps(rest).encode()
         query = "&".join(f"{key}={quote(str(value))}" for key, value in rest.items())
-        return self.send(row.method, path + (f"?{query}" if body is None and query else ""), body, headers)
+        target = path + (f"?{query}" if body is None and query else "")
+        return self.send(row.method, target, body, headers, patience)
+
+    def glance(self, operation: str, fields: Mapping[str, Any], seconds: float) -> Reply | None:
+        """One call whose connection is closed after so many seconds; None if no answer came in them."""
+        try:
+            return self.call(operation, fields, patience=seconds)
+        except TimeoutError:
+            return None
 
     def submit(self, operation: str, request: object, media_type: str, headers: Mapping[str, str]) -> Reply:
         """One call of an operation, of a request of the contract's type, in the media type."""

@@ -6,9 +6,10 @@ from math import isclose
 from contract.laws.driver import Reply
 from contract.laws.law import Broken
 
-__all__ = ["expect", "expect_close", "expect_differ", "expect_equal", "expect_status"]
+__all__ = ["expect", "expect_close", "expect_differ", "expect_equal", "expect_final", "expect_status"]
 
 MOST_SHOWN = 6
+RETRIED = (408, 409, 429)
 
 
 def expect(true: object, what: str) -> None:
@@ -40,6 +41,20 @@ def expect_status(reply: Reply, *statuses: int, what: str) -> None:
     if reply.status not in statuses:
         expected = " or ".join(map(str, statuses))
         raise Broken(f"{what}: expected status {expected}, got {reply.status} {_short(reply.body)}")
+
+
+def expect_final(reply: Reply, what: str) -> None:
+    """The answer is one that no SDK repeats: a success, or a refusal for good.
+
+    Source: sdk 0.38.0 _base_client.py: 408, 409, 429 and 5xx are repeated for minutes.
+
+    Raises:
+        Broken: showing what came.
+    """
+    if reply.status in RETRIED or reply.status >= 500:
+        raise Broken(
+            f"{what}: expected a status that no SDK repeats, got {reply.status} {_short(reply.body)}"
+        )
 
 
 def expect_close(

@@ -12,6 +12,13 @@ __all__ = ["FEATURES", "Probe", "require"]
 
 Probe = Callable[["Subject"], str | None]
 """Why the server does not have it; None where it does."""
+TELEMETRY = {
+    "events": [],
+    "platform": "Linux",
+    "sdk_version": "0.38.0",
+    "session_id": "sessionless-laws",
+    "process_uuid": "00000000-0000-0000-0000-000000000000",
+}
 RL = {"logprobs": [-1.0, -1.0], "advantages": [1.0, -1.0]}
 
 
@@ -48,6 +55,27 @@ def _sampling(subject: "Subject") -> str | None:
     return None
 
 
+def _of_session_call(operation: str, **fields: object) -> Probe:
+    """An operation on a session, tried on a new one; `session_id` is filled in."""
+
+    def probe(subject: "Subject") -> str | None:
+        return _of_call(operation, {"session_id": subject.session(), **fields})(subject)
+
+    return probe
+
+
+def _batched_polls(subject: "Subject") -> str | None:
+    target = {"type": "sampling_session", "sampling_session_id": subject.sampler().id, "cloned_sampler_id": 0}
+    return _of_call("retrieve_futures", {"target": target, "prev_cursor": 0, "timeout": 0.0})(subject)
+
+
+def _cancelling(subject: "Subject") -> str | None:
+    sampler = subject.sampler()
+    reply = sampler.send()
+    request_id = reply.json["request_id"] if reply.status == 200 else "none"
+    return _of_call("cancel_future", {"request_id": request_id})(subject)
+
+
 def _second_account(subject: "Subject") -> str | None:
     return None if subject.other_key else "no key of another account was given; give one with --other-api-key"
 
@@ -65,6 +93,13 @@ FEATURES: Mapping[str, Probe] = {
     "learning": _learning,
     "sampling": _sampling,
     "second account": _second_account,
+    "batched polls": _batched_polls,
+    "cancelling": _cancelling,
+    "session": _of_session_call("get_session"),
+    "session search": _of_session_call("search_sessions"),
+    "session end": _of_session_call("finish_session", reason={"type": "success"}, detail=None),
+    "trace export": _of_session_call("export_trace"),
+    "telemetry": _of_call("telemetry", TELEMETRY),
     "capabilities": _of_call("get_server_capabilities"),
     "training runs": _of_call("list_training_runs"),
     "sessions list": _of_call("list_sessions"),

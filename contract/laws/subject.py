@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from contract.codec import JSON, PROTOBUF, decode
 from contract.errors import ApiError
 from contract.futures import RequestFailedResponse
@@ -14,7 +16,7 @@ from contract.laws.driver import Driver, Reply
 from contract.laws.law import Broken, Skipped
 from contract.laws.model import Model
 from contract.laws.sampler import Sampler
-from contract.training import CreateModelResponse
+from contract.training import CreateModelResponse, ForwardBackwardOutput
 from contract.versions import SdkVersion
 
 __all__ = ["Subject"]
@@ -23,7 +25,7 @@ T = TypeVar("T")
 PENDING = 408
 MOST_POLLS = 10_000
 PROTOBUF_SINCE = SdkVersion(0, 25, 0)
-"""First release whose training passes are protobuf. Source: the wire of sdk 0.25.0."""
+"""First release whose training passes are protobuf, as observed on the wire."""
 
 
 @dataclass(slots=True)
@@ -130,6 +132,10 @@ class Subject:
                 f"result: expected {type_.__name__}, got what does not fit: {error.detail}"
             ) from None
 
+    def passed(self, request_id: str) -> ForwardBackwardOutput:
+        """The result of a training pass that must succeed."""
+        return self.result(request_id, ForwardBackwardOutput)
+
     def _check_not_failed(self, reply: Reply) -> None:
         if reply.media_type == JSON and isinstance(reply.json, dict) and "error" in reply.json:
             raise Broken(f"retrieve_future: expected a result, got the failure {reply.json}")
@@ -145,7 +151,27 @@ class Subject:
         if reply.status != 200 or not isinstance(body, dict) or "error" not in body:
             shown = f"{reply.status} {reply.body[:300]!r}"
             raise Broken(f"retrieve_future: expected a failure with status 200, got {shown}")
-        return RequestFailedResponse.model_validate(body)
+        try:
+            return RequestFailedResponse.model_validate(body)
+        except ValidationError as error:
+            raise Broken(f"retrieve_future: expected an error and a category, got {body}: {error}") from None
+
+    def doomed(self, reply: Reply) -> str:
+        """The id of a future, of a request that must fail.
+
+        Raises:
+            Skipped: if the server refuses it at once, so that there is none.
+            Broken: if it breaks the server.
+        """
+        if 400 <= reply.status < 500:
+            raise Skipped(f"such a request is refused at once, by {reply.status}")
+        if reply.status != 200:
+            raise Broken(f"expected a promise or a refusal, got {reply.status} {reply.body[:300]!r}")
+        return str(reply.json["request_id"])
+
+    def glance(self, request_id: str, seconds: float) -> Reply | None:
+        """One poll that is given up after so many seconds; None if it was not answered in them."""
+        return self.driver.glance("retrieve_future", {"request_id": request_id}, seconds)
 
     def refused(self, reply: Reply) -> None:
         """A request must be refused: at once by 4xx, or by a future that fails.
@@ -155,9 +181,10 @@ class Subject:
         """
         if 400 <= reply.status < 500:
             return
-        if reply.status != 200:
+        body = reply.json if reply.status == 200 else None
+        if not isinstance(body, dict) or "request_id" not in body:
             raise Broken(f"expected a refusal, got {reply.status} {reply.body[:300]!r}")
-        self.failure(str(reply.json["request_id"]))
+        self.failure(str(body["request_id"]))
 
     @contextmanager
     def as_another(self, **changed: str) -> Iterator["Subject"]:
