@@ -5,8 +5,9 @@ They know the server only by HTTP. `try_laws` tries them; `tinkerproof conform s
 
 from contract.laws.future_laws import FUTURE_LAWS
 from contract.laws.law import GROUPS, Broken, Law, Lawbook, Skipped
+from contract.laws.order_laws import ORDER_LAWS
 
 __all__ = ["GROUPS", "LAWS", "Broken", "Law", "Lawbook", "Skipped"]
 
-LAWS: dict[str, Law] = {law.id: law for book in (FUTURE_LAWS,) for law in book}
+LAWS: dict[str, Law] = {law.id: law for book in (FUTURE_LAWS, ORDER_LAWS) for law in book}
 """All laws by id, in the order in which they are tried."""

@@ -49,6 +49,14 @@ class Reply:
                 f"with status {self.status}"
             ) from None
 
+    @property
+    def pending(self) -> bool:
+        """Whether it says, as the answer to a poll, that there is no outcome yet."""
+        if self.status == 408:
+            return True
+        body = self.json if self.status == 200 and self.media_type == JSON else None
+        return isinstance(body, dict) and body.get("type") == "try_again"
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:

@@ -22,7 +22,6 @@ from contract.versions import SdkVersion
 __all__ = ["Subject"]
 
 T = TypeVar("T")
-PENDING = 408
 MOST_POLLS = 10_000
 PROTOBUF_SINCE = SdkVersion(0, 25, 0)
 """First release whose training passes are protobuf, as observed on the wire."""
@@ -109,8 +108,7 @@ class Subject:
         for _ in range(MOST_POLLS):
             sent = {"accept": accept, **(headers or {})}
             reply = self.driver.call("retrieve_future", {"request_id": request_id}, sent)
-            again = reply.media_type == JSON and isinstance(reply.json, dict) and reply.json.get("type")
-            if reply.status != PENDING and again != "try_again":
+            if not reply.pending:
                 return reply
         raise Broken(f"{request_id}: expected an outcome, got none in {MOST_POLLS} polls")
 
@@ -124,13 +122,18 @@ class Subject:
         if reply.status != 200:
             raise Broken(f"retrieve_future: expected 200, got {reply.status} {reply.body[:300]!r}")
         self._check_not_failed(reply)
-        media_type = reply.media_type or JSON
-        try:
-            return decode(type_, reply.body, media_type, on_unknown=lambda _: None)
-        except ApiError as error:
-            raise Broken(
-                f"result: expected {type_.__name__}, got what does not fit: {error.detail}"
-            ) from None
+        return _read(reply, type_, "result")
+
+    def typed(self, operation: str, fields: Mapping[str, Any], type_: type[T]) -> T:
+        """The answer of a call that must succeed, as the contract's type.
+
+        Raises:
+            Broken: if it does not succeed, or is of another type.
+        """
+        reply = self.driver.call(operation, fields)
+        if reply.status != 200:
+            raise Broken(f"{operation}: expected 200, got {reply.status} {reply.body[:300]!r}")
+        return _read(reply, type_, operation)
 
     def passed(self, request_id: str) -> ForwardBackwardOutput:
         """The result of a training pass that must succeed."""
@@ -209,3 +212,10 @@ class Subject:
             self._known[name] = probe(self)
         if (reason := self._known[name]) is not None:
             raise Skipped(f"{name}: {reason}")
+
+
+def _read(reply: Reply, type_: type[T], where: str) -> T:
+    try:
+        return decode(type_, reply.body, reply.media_type or JSON, on_unknown=lambda _: None)
+    except ApiError as error:
+        raise Broken(f"{where}: expected {type_.__name__}, got what does not fit: {error.detail}") from None
