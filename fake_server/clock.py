@@ -44,8 +44,22 @@ class SystemClock:
         return time.time() + self._ahead_seconds
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Cancel:
-        """Call `callback` on the running event loop once the time is `when`."""
-        return asyncio.get_running_loop().call_later(max(0.0, when - self.now()), callback).cancel
+        """Call `callback` on the running event loop once the time is `when`.
+
+        The loop's own time is another: where its timer is early by a hair, it is set again.
+        """
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(max(0.0, when - self.now()), lambda: due())
+
+        def due() -> None:
+            nonlocal timer
+            early = when - self.now()
+            if early > 0:
+                timer = loop.call_later(early, due)
+            else:
+                callback()
+
+        return lambda: timer.cancel()
 
 
 class VirtualClock:

@@ -150,3 +150,37 @@ def test_threads_that_advance_add_up():
 def test_time_does_not_run_backwards():
     with pytest.raises(ValueError, match="seconds: expected 0 or more, got -1"):
         VirtualClock().advance(-1)
+
+
+def test_a_timer_that_is_early_is_set_again():
+    times = iter([1.0, 0.999, 1.0])
+
+    class Early(SystemClock):
+        def now(self):
+            return next(times)
+
+    async def run():
+        called = asyncio.Event()
+        Early().call_at(1.0, called.set)
+        await asyncio.wait_for(called.wait(), 10)
+
+    asyncio.run(run())
+    assert list(times) == []
+
+
+def test_a_timer_that_was_set_again_can_be_cancelled():
+    times = iter([1.0, 0.999])
+
+    class Early(SystemClock):
+        def now(self):
+            return next(times, 0.999)
+
+    async def run():
+        called = []
+        cancel = Early().call_at(1.0, lambda: called.append(1))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        cancel()
+        return called
+
+    assert asyncio.run(run()) == []

@@ -204,6 +204,7 @@ def test_each_example_of_a_property_test_has_a_world_of_its_own(run):
 
 
 def test_fresh_worlds_do_not_pile_up(tinker_fake_server):
+    tinker_fake_server.forget()  # that of another test
     before = len(tinker_fake_server.app.state.tenants)
 
     for _ in range(10):
