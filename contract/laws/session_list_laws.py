@@ -137,7 +137,7 @@ def search_of_nothing(s: Subject) -> None:
 @law(
     "SES-46",
     "A search shows a session as active, and after its end the reason that its client gave first.",
-    source="sdk 0.38.0 types/session_search.py",
+    source="sdk 0.38.0 types/session_status.py",
     needs=(*SEARCH, "session end"),
     since="0.36.0",
     breaks="lets a later end overwrite the first, or never shows one.",
@@ -156,7 +156,7 @@ def search_shows_the_end(s: Subject) -> None:
 @law(
     "SES-47",
     "A search by state finds the sessions that are in it.",
-    source="sdk 0.38.0 types/session_search.py",
+    source="sdk 0.38.0 types/session_status.py",
     needs=(*SEARCH, "session end"),
     since="0.36.0",
     breaks="ignores the state: who looks for runs that go on finds all that ever were.",
@@ -193,7 +193,7 @@ def search_pages(s: Subject) -> None:
 @law(
     "SES-49",
     "A search has the session's name and metadata in what it finds.",
-    source="sdk 0.38.0 types/session_search.py",
+    source="sdk 0.38.0 types/session_status.py",
     needs=SEARCH,
     since="0.36.0",
     breaks="leaves them out: the list is one of ids.",
@@ -224,7 +224,7 @@ def search_by_name(s: Subject) -> None:
 @law(
     "SES-51",
     "A trace is pending, failed, or ready and then has a URL.",
-    source="sdk 0.38.0 types/trace_export_response.py",
+    source=LISTS,
     needs=("trace export",),
     since="0.24.0",
     breaks="says ready without a URL: the command line stops with an assertion.",
