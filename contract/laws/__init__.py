@@ -8,6 +8,8 @@ from contract.laws.future_laws import FUTURE_LAWS
 from contract.laws.law import GROUPS, Broken, Law, Lawbook, Skipped
 from contract.laws.order_laws import ORDER_LAWS
 from contract.laws.polling_laws import POLLING_LAWS
+from contract.laws.prompt_laws import PROMPT_LAWS
+from contract.laws.sampling_laws import SAMPLING_LAWS
 from contract.laws.session_end_laws import SESSION_END_LAWS
 from contract.laws.session_laws import SESSION_LAWS
 from contract.laws.session_list_laws import SESSION_LIST_LAWS
@@ -22,6 +24,8 @@ BOOKS = (
     SESSION_LAWS,
     SESSION_END_LAWS,
     SESSION_LIST_LAWS,
+    SAMPLING_LAWS,
+    PROMPT_LAWS,
 )
 LAWS: dict[str, Law] = {law.id: law for book in BOOKS for law in book}
 """All laws by id, in the order in which they are tried."""

@@ -1,7 +1,7 @@
 """Features that a server may lack: each is tried once, and what is lacking skips the laws that need it."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contract.laws.law import Broken
 
@@ -19,6 +19,7 @@ TELEMETRY = {
     "session_id": "sessionless-laws",
     "process_uuid": "00000000-0000-0000-0000-000000000000",
 }
+TARGETS = {"data": [3, 4], "dtype": "int64", "shape": [2, 1]}
 RL = {"logprobs": [-1.0, -1.0], "advantages": [1.0, -1.0]}
 
 
@@ -47,12 +48,17 @@ def _of_loss(name: str) -> Probe:
     return probe
 
 
-def _sampling(subject: "Subject") -> str | None:
-    try:
-        subject.sampler().sample()
-    except Broken as error:
-        return str(error)
-    return None
+def _of_sample(fields: Mapping[str, object] | None = None, **params: Any) -> Probe:
+    """A part of a sample request that a server without it refuses."""
+
+    def probe(subject: "Subject") -> str | None:
+        try:
+            subject.sampler().sample(fields=dict(fields or {}), **params)
+        except Broken as error:
+            return str(error)
+        return None
+
+    return probe
 
 
 def _of_session_call(operation: str, **fields: object) -> Probe:
@@ -85,13 +91,19 @@ def _learning(subject: "Subject") -> str | None:
     model, data = subject.model(), [subject.datum()]
     before = model.loss(data)
     for _ in range(3):
-        model.train(data, learning_rate=0.05)
-    return None if model.loss(data) < before - 0.01 else "three steps at a rate of 0.05 lower no loss"
+        model.train(data, learning_rate=1e-3)
+    return None if model.loss(data) < before - 0.01 else "three steps at a rate of 0.001 lower no loss"
 
 
 FEATURES: Mapping[str, Probe] = {
     "learning": _learning,
-    "sampling": _sampling,
+    "sampling": _of_sample(),
+    "stop texts": _of_sample(stop=["e"]),
+    "topk_prompt_logprobs": _of_sample({"topk_prompt_logprobs": 1}),
+    "topk_sample_logprobs": _of_sample({"topk_sample_logprobs": 1}),
+    "target_prompt_logprobs": _of_sample({"target_prompt_logprobs": TARGETS}),
+    "prompt_logprobs_last_n": _of_sample({"prompt_logprobs": True, "prompt_logprobs_last_n": 1}),
+    "prompt_alt_tokens": _of_sample({"prompt_alt_tokens_k": 1}),
     "second account": _second_account,
     "batched polls": _batched_polls,
     "cancelling": _cancelling,

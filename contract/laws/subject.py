@@ -58,6 +58,13 @@ class Subject:
         promise = self.submit_model(session, number, **lora)
         return Model(self, ModelID(self.result(promise, CreateModelResponse).model_id))
 
+    def learned(self, **lora: Any) -> Model:
+        """A new model that three steps have moved away from its base model."""
+        model = self.model(**lora)
+        for _ in range(3):
+            model.train([self.datum()])
+        return model
+
     def submit_model(self, session_id: str, number: int = 0, **lora: Any) -> str:
         """Ask for a model; the id of the future."""
         config = {"rank": 8, "seed": 1, **lora}
