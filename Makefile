@@ -16,6 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 BACKEND ?= torch
+JOBS ?= 2
 
 demo: $(READY) ## A whole life of a model through the published SDK, in under a minute; or BACKEND=scripted
 	@$(BIN)/python -m examples.demo $(BACKEND)
@@ -25,7 +26,7 @@ serve: $(READY) ## Run a server
 
 test: $(READY) ## All tests, with coverage; leaves out the slow suites
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m coverage run -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest -m "not slow" -n $(JOBS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --include='contract/*,fake_server/*' --fail-under=100
 	$(BIN)/python -m coverage report --include='reference_engine/*' --fail-under=95

@@ -44,12 +44,12 @@ def _end_of(entry: Entry) -> float:
 
 def unused_checkpoint(history: History) -> Iterator[Found]:
     """Checkpoints that were saved and never named again."""
-    named = [_names(entry) for entry in history]
+    last_named = {name: index for index, entry in enumerate(history) for name in _names(entry)}
     for index, entry in enumerate(history):
         if entry.operation not in SAVES or not entry.is_promise or not _is_first(entry, history):
             continue
         path = entry.outcome.get("path") if isinstance(entry.outcome, dict) else None
-        if path and not any(path in names for names in named[index + 1 :]):
+        if path and last_named.get(path, 0) <= index:
             yield Found(f"{path} was saved and not used", (entry,))
 
 
