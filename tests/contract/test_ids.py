@@ -16,7 +16,6 @@ kinds = st.sampled_from(["training", "sampler", "external"])
 
 
 @given(names, kinds, names)
-@settings(derandomize=True)
 def test_a_path_is_read_back_as_it_was_written(run, kind, name):
     parsed = ParsedCheckpointTinkerPath.from_tinker_path(tinker_path(run, kind, name))
     assert (parsed.training_run_id, parsed.checkpoint_type, parsed.name) == (run, kind, name)

@@ -4,7 +4,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -25,7 +25,6 @@ tokens = st.lists(st.integers(0, 2**31))
 
 
 @given(st.lists(tokens))
-@settings(derandomize=True)
 def test_the_tokens_of_all_text_chunks_are_the_prompt(runs):
     prompt = ModelInput(chunks=[EncodedTextChunk(tokens=run) for run in runs])
     assert prompt.to_ints() == [token for run in runs for token in run]
@@ -62,7 +61,6 @@ def test_an_image_takes_as_many_tokens_as_it_advises(chunk, what):
 
 
 @given(st.binary())
-@settings(derandomize=True)
 def test_bytes_are_base64_text_in_json_and_bytes_elsewhere(data):
     image = ImageChunk(data=data, format="png")
     assert base64.b64decode(image.model_dump(mode="json")["data"]) == data

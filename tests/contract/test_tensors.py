@@ -31,7 +31,6 @@ def sparse(matrix, pad):
 
 
 @given(floats | integers)
-@settings(derandomize=True)
 def test_an_array_comes_back_with_its_shape_and_dtype(array):
     back = TensorData.from_numpy(array).to_numpy()
     assert back.dtype == array.dtype
@@ -39,14 +38,12 @@ def test_an_array_comes_back_with_its_shape_and_dtype(array):
 
 
 @given(floats | integers)
-@settings(derandomize=True)
 def test_a_tensor_crosses_json_unchanged(array):
     tensor = TensorData.from_numpy(array)
     assert TensorData.model_validate_json(tensor.model_dump_json()) == tensor
 
 
 @given(matrices, st.integers(-1, 1))
-@settings(derandomize=True)
 def test_a_sparse_tensor_is_its_listed_values_on_a_ground_of_pad_values(matrix, pad):
     tensor = sparse(matrix, pad)
     assert tensor.is_sparse
@@ -71,7 +68,6 @@ def test_the_sdk_reads_our_tensors_as_we_do(array):
         st.sampled_from([np.float64, np.float16, np.int32, np.int8]), shapes, elements=st.integers(0, 9)
     )
 )
-@settings(derandomize=True)
 def test_other_floats_and_integers_become_the_two_wire_types(array):
     tensor = TensorData.from_numpy(array)
     assert tensor.dtype == ("float32" if array.dtype.kind == "f" else "int64")

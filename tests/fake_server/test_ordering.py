@@ -1,7 +1,7 @@
 """The sequencer puts operations in order, whatever order they come in."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fake_server.ordering import MOST_USED_UP, Sequencer
@@ -20,7 +20,6 @@ def test_an_early_item_waits_for_those_before_it():
     assert sequencer.missing is None
 
 
-@settings(derandomize=True)
 @given(st.permutations(list(range(1, 9))))
 def test_any_order_of_arrival_gives_the_same_order(arrivals):
     sequencer = Sequencer[int]()
