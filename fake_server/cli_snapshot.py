@@ -42,7 +42,7 @@ def begin_with(app: "Starlette", file: str | None) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from urllib.error import HTTPError
+    from urllib.error import HTTPError, URLError
 
     try:
         (_save if options.action == "save" else _restore)(options.url.rstrip("/"), options.file)
@@ -50,6 +50,8 @@ def _run(options: argparse.Namespace) -> int:
         with error:
             told = json.loads(error.read() or b"{}").get("detail", error.reason)
         return _complain(told)
+    except URLError as error:
+        return _complain(f"{options.url}: expected an answer, got {error.reason}; is the server running?")
     except (OSError, ValueError) as error:
         return _complain(str(error))
     return 0

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
 from typing import Any
 from zlib import crc32
 
@@ -157,11 +156,17 @@ def sections(fake: Fake) -> list[tuple[str, str]]:
 
 
 def _journal_text(journal: Journal) -> str:
-    """The last entries, one line each."""
-    shown = islice(journal, max(0, len(journal) - MOST_ENTRIES), None)
+    """The last entries, one line each, without the polls that were too early."""
+    telling = [
+        entry for entry in journal if not (entry.operation == "retrieve_future" and entry.status == 408)
+    ]
+    early, shown = len(journal) - len(telling), telling[-MOST_ENTRIES:]
     lines = [_line(as_fields(entry, journal.secrets)) for entry in shown]
-    skipped = journal.total - len(lines)
-    return "\n".join([f"… {skipped} earlier ones", *lines] if skipped else lines)
+    if early:
+        lines.insert(0, f"… {early} polls that were answered with 408")
+    if skipped := journal.total - early - len(shown):
+        lines.insert(0, f"… {skipped} earlier ones")
+    return "\n".join(lines)
 
 
 def _line(fields: dict[str, object]) -> str:

@@ -55,8 +55,14 @@ def read_journal(path: Path) -> Journal:
         OSError: if it cannot be read.
         ValueError: if it has anything but entries.
     """
-    with path.open(encoding="utf-8") as lines:
-        return journal_of(lines, str(path))
+    try:
+        with path.open(encoding="utf-8") as lines:
+            return journal_of(lines, str(path))
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: expected a journal, which is text, got byte {error.start} that is none; "
+            "GET /-/journal.jsonl writes such files"
+        ) from None
 
 
 def open_journal(source: str) -> Journal:
@@ -87,7 +93,16 @@ def fetched(url: str, path: str) -> str:
             body: bytes = answer.read()
     except HTTPError as error:
         with error:
-            raise OSError(f"{whole}: expected 200, got {error.code}: {error.read().decode()}") from None
+            told = _detail(error.read().decode(errors="replace"))
+            raise OSError(f"{whole}: expected 200, got {error.code}: {told}") from None
     except OSError as error:
         raise OSError(f"{whole}: expected an answer, got {error}; is the server running?") from None
     return body.decode()
+
+
+def _detail(text: str) -> str:
+    """What an error says in words; all of it where it is not one of ours."""
+    try:
+        return str(json.loads(text)["detail"])
+    except (KeyError, TypeError, ValueError):
+        return text

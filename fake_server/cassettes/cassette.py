@@ -99,6 +99,11 @@ class Cassette:
                 f"cassette: expected a file at {str(path)!r}, got none; record it with "
                 "`tinkerproof record --upstream URL --out FILE`, or fake.record(path)"
             ) from None
+        except UnicodeDecodeError as error:
+            raise CassetteError(
+                f"{path}: expected a cassette, which is text, got byte {error.start} that is none; "
+                "record it again"
+            ) from None
         lines = _lines(path, text)
         _, head = next(lines, (1, {}))
         if not isinstance(head, dict) or head.get("cassette") != FORMAT:

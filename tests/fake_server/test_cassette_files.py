@@ -73,6 +73,16 @@ def test_a_file_that_is_none_names_the_line(path, text, match):
         Cassette.load(path)
 
 
+def test_a_file_that_is_no_text_is_no_cassette(path):
+    path.parent.mkdir()
+    path.write_bytes(b"{\xad")
+
+    with pytest.raises(
+        CassetteError, match=r"c.jsonl: expected a cassette, which is text, got byte 1 that is"
+    ):
+        Cassette.load(path)
+
+
 def test_secrets_are_scrubbed_wherever_they_stand():
     scrubber = Scrubber()
     scrubber.learn({"authorization": "Bearer hunter2-token", "x-api-key": "abc", "cookie": "session=1234"})

@@ -61,7 +61,9 @@ def test_a_damaged_file_is_refused_in_words(world, tmp_path, capsys):
 def test_a_missing_file_and_a_url_of_nobody_are_refused_in_words(world, tmp_path, capsys):
     assert main(["snapshot", "restore", world.url, str(tmp_path / "none")]) == 2
     assert main(["snapshot", "save", "nowhere", str(tmp_path / "none")]) == 2
+    assert main(["snapshot", "save", "http://127.0.0.1:9", str(tmp_path / "none")]) == 2
 
     told = capsys.readouterr().err
     assert "No such file" in told
     assert "unknown url type" in told
+    assert "http://127.0.0.1:9: expected an answer, got [Errno 111] Connection refused; is the" in told

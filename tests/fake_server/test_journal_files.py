@@ -1,10 +1,14 @@
 """A journal as files: JSON lines that are read back, HAR, over HTTP and by the command."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Mount
 
 from fake_server.app import create_app
 from fake_server.cli import main
@@ -230,9 +234,24 @@ def test_a_journal_is_fetched_from_a_server():
 def test_a_server_without_controls_says_so():
     with (
         LiveServer(create_app(open_scripted)) as server,
-        pytest.raises(OSError, match="start it with --control"),
+        pytest.raises(OSError, match=r"got 404: controls are off on this server; start it with --control$"),
     ):
         open_journal(server.url)
+
+
+@pytest.mark.parametrize(("body", "said"), [(b"[]", "[]"), (b"{}", "{}"), (b"\xffno", "\ufffdno")])
+def test_an_error_of_another_server_is_told_as_it_is(body, said):
+    app = Starlette(routes=[Mount("/", Response(body, 502))])
+
+    with LiveServer(app) as server, pytest.raises(OSError, match=f"got 502: {re.escape(said)}$"):
+        open_journal(server.url)
+
+
+def test_a_file_that_is_no_text_is_no_journal(tmp_path):
+    (tmp_path / "j.jsonl").write_bytes(b"{\xad")
+
+    with pytest.raises(ValueError, match=r"j.jsonl: expected a journal, which is text, got byte 1 that is"):
+        read_journal(tmp_path / "j.jsonl")
 
 
 def test_a_journal_of_no_tenant_has_plain_urls():
