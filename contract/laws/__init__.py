@@ -4,15 +4,18 @@ They know the server only by HTTP. `try_laws` tries them; `tinkerproof conform s
 """
 
 from contract.laws.batched_laws import BATCHED_LAWS
+from contract.laws.checkpoint_laws import CHECKPOINT_LAWS
 from contract.laws.future_laws import FUTURE_LAWS
 from contract.laws.law import GROUPS, Broken, Law, Lawbook, Skipped
 from contract.laws.order_laws import ORDER_LAWS
 from contract.laws.polling_laws import POLLING_LAWS
 from contract.laws.prompt_laws import PROMPT_LAWS
+from contract.laws.sampler_laws import SAMPLER_LAWS
 from contract.laws.sampling_laws import SAMPLING_LAWS
 from contract.laws.session_end_laws import SESSION_END_LAWS
 from contract.laws.session_laws import SESSION_LAWS
 from contract.laws.session_list_laws import SESSION_LIST_LAWS
+from contract.laws.weight_laws import WEIGHT_LAWS
 
 __all__ = ["GROUPS", "LAWS", "Broken", "Law", "Lawbook", "Skipped"]
 
@@ -26,6 +29,9 @@ BOOKS = (
     SESSION_LIST_LAWS,
     SAMPLING_LAWS,
     PROMPT_LAWS,
+    SAMPLER_LAWS,
+    WEIGHT_LAWS,
+    CHECKPOINT_LAWS,
 )
 LAWS: dict[str, Law] = {law.id: law for book in BOOKS for law in book}
 """All laws by id, in the order in which they are tried."""

@@ -82,6 +82,55 @@ def _cancelling(subject: "Subject") -> str | None:
     return _of_call("cancel_future", {"request_id": request_id})(subject)
 
 
+def _of_run(operation: str) -> Probe:
+    """An operation on a training run, tried on a new one."""
+
+    def probe(subject: "Subject") -> str | None:
+        return _of_call(operation, {"training_run_id": subject.model().id})(subject)
+
+    return probe
+
+
+def _of_checkpoint(operation: str, sdk_version: str | None = None, **fields: object) -> Probe:
+    """An operation on a checkpoint, tried on a new one, as a client of a release asks for it."""
+
+    def probe(subject: "Subject") -> str | None:
+        run = subject.model()
+        run.save("probe")
+        place = {"training_run_id": run.id, "segment": "weights", "name": "probe", **fields}
+        with subject.as_another(sdk_version=sdk_version or subject.driver.sdk_version):
+            return _of_call(operation, place)(subject)
+
+    return probe
+
+
+def _weights_info(subject: "Subject") -> str | None:
+    return _of_call("weights_info", {"tinker_path": subject.model().save("probe")})(subject)
+
+
+def _copies(subject: "Subject") -> str | None:
+    destination = {"session_id": subject.session(), "model_seq_id": 0}
+    return _of_call("copy_weights", {"source_path": subject.model().save("probe"), **destination})(subject)
+
+
+def _external_weights(subject: "Subject") -> str | None:
+    body = {"model_id": subject.model().id, "seq_id": 1, "path": "probe"}
+    return _of_call("save_weights_external", body)(subject)
+
+
+def _unloading(subject: "Subject") -> str | None:
+    return _of_call("unload_model", {"model_id": subject.model().id})(subject)
+
+
+def _of_sampler(operation: str) -> Probe:
+    """An operation on a sampler, tried on a new one."""
+
+    def probe(subject: "Subject") -> str | None:
+        return _of_call(operation, {"sampling_session_id": subject.sampler().id})(subject)
+
+    return probe
+
+
 def _second_account(subject: "Subject") -> str | None:
     return None if subject.other_key else "no key of another account was given; give one with --other-api-key"
 
@@ -107,6 +156,18 @@ FEATURES: Mapping[str, Probe] = {
     "second account": _second_account,
     "batched polls": _batched_polls,
     "cancelling": _cancelling,
+    "sampler": _of_sampler("get_sampler"),
+    "joining": _of_sampler("join_sampling_session"),
+    "checkpoints": _of_run("list_checkpoints"),
+    "training run": _of_run("get_training_run"),
+    "deletion": _of_checkpoint("delete_checkpoint"),
+    "publishing": _of_checkpoint("publish_checkpoint"),
+    "lifetimes": _of_checkpoint("set_checkpoint_ttl", ttl_seconds=7200),
+    "archives": _of_checkpoint("get_checkpoint_archive_url", "0.35.0"),
+    "weights info": _weights_info,
+    "copies": _copies,
+    "external weights": _external_weights,
+    "unloading": _unloading,
     "session": _of_session_call("get_session"),
     "session search": _of_session_call("search_sessions"),
     "session end": _of_session_call("finish_session", reason={"type": "success"}, detail=None),
