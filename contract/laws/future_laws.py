@@ -208,9 +208,7 @@ def number_used_twice(s: Subject) -> None:
     model = s.model()
     first = promised(model.send_step(seq_id=1), "optim_step")
     s.poll(first)
-    reply = model.send_backward([s.datum()], seq_id=1)
-    if reply.status != 200 or promised(reply, "forward_backward") != first:
-        s.refused(reply)
+    s.refused_or_replayed(model.send_backward([s.datum()], seq_id=1), first)
 
 
 @law(

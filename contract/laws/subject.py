@@ -196,6 +196,16 @@ class Subject:
             raise Broken(f"expected a refusal, got {reply.status} {reply.body[:300]!r}")
         self.failure(str(body["request_id"]))
 
+    def refused_or_replayed(self, reply: Reply, first: str) -> None:
+        """A request is refused, or has the future of the first one of its number.
+
+        Raises:
+            Broken: if it is taken as a new one.
+        """
+        body = reply.json if reply.status == 200 else None
+        if not isinstance(body, dict) or body.get("request_id") != first:
+            self.refused(reply)
+
     @contextmanager
     def as_another(self, **changed: str) -> Iterator["Subject"]:
         """The same server by another driver, as `api_key` or `sdk_version` say; the trace stays one."""
@@ -216,7 +226,10 @@ class Subject:
             Skipped: with the reason, if the server does not have it.
         """
         if name not in self._known:
-            self._known[name] = probe(self)
+            try:
+                self._known[name] = probe(self)
+            except Broken as broken:  # what the probe itself needs does not work
+                self._known[name] = str(broken)
         if (reason := self._known[name]) is not None:
             raise Skipped(f"{name}: {reason}")
 
