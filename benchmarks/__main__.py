@@ -5,14 +5,14 @@ import importlib
 import sys
 import time
 
-from benchmarks import memory, requests, scripted, sdk, snapshots, start
+from benchmarks import memory, page, requests, scripted, sdk, snapshots, start
 from benchmarks.figure import as_markdown
 
 ENGINE = ("engine_training", "engine_sampling", "engine_products", "engine_server")
 """Measures of the torch engine, by name: they need torch, and are run when they are named."""
 MEASURES = {
     module.__name__.rpartition(".")[2]: module
-    for module in (start, memory, requests, sdk, scripted, snapshots)
+    for module in (start, memory, requests, sdk, scripted, snapshots, page)
 }
 
 

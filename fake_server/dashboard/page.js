@@ -8,6 +8,7 @@ const $ = (id) => document.getElementById(id);
 
 let entries = [];   // [number, operation, status, arrived, answered, faults, owner, seq_id], oldest first
 let position = 0;   // of the journal: how many we have asked for
+let judged = -1;     // the position that the verdict is of
 let shown = [];     // those that the filters let through
 let here = -1;      // place in `shown` of the entry under the cursor
 let anchor = -1;    // where the selected range begins
@@ -256,24 +257,43 @@ async function copy() {
 
 async function refresh() {
   try {
-    const state = await ask("overview");
-    if (state.counts.entries < position) { entries = []; position = 0; here = anchor = -1; }
-    const { rows, position: next } = await ask(`rows?position=${position}`);
-    position = next;
-    if (rows.length || !next) {
-      entries.push(...rows);
-      entries.sort((one, other) => one[0] - other[0]);
-      start = entries.length ? entries[0][3] : null;
-      filter();
-    }
+    const [state, news] = await Promise.all([ask("overview"), ask(`rows?position=${position}`)]);
+    if (state.counts.entries < position) { forget(); return refresh(); }
+    take(news);
     showState(state);
-    showFaults(await ask("faults"));
-    showVerdict(await ask("verdict"));
+    ready();
+    await judge();
     say("");
   } catch (error) {
     say(`the server does not answer: ${error.message}`, true);
   }
 }
+
+function forget() {
+  entries = [];
+  position = 0;
+  judged = here = anchor = -1;
+}
+
+function take(news) {
+  const changed = news.rows.length || position !== news.position || !entries.length;
+  position = news.position;
+  if (!changed) return;
+  entries.push(...news.rows);
+  entries.sort((one, other) => one[0] - other[0]);
+  start = entries.length ? entries[0][3] : null;
+  filter();
+}
+
+// What the journal says of the client takes the server a while: it is asked for only when there is news.
+async function judge() {
+  showFaults(await ask("faults"));
+  if (judged === position) return;
+  judged = position;
+  showVerdict(await ask("verdict"));
+}
+
+const ready = () => { document.documentElement.dataset.ready = "yes"; };
 
 function theme() {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
@@ -314,5 +334,5 @@ $("tenant").addEventListener("change", (event) => { location.href = `/t/${event.
 for (const button of $("advance").children) {
   button.addEventListener("click", () => change("POST", "clock/advance", { seconds: Number(button.dataset.seconds) }));
 }
-refresh().then(() => { document.documentElement.dataset.ready = "yes"; });
-setInterval(refresh, REFRESH_MS);
+const keepUp = () => refresh().then(() => setTimeout(keepUp, REFRESH_MS));
+keepUp();

@@ -142,8 +142,8 @@ def test_faults_and_the_verdict_are_shown(browser, trained):
     trained.faults.status("optim_step", 500, times=2)
     shown(browser, trained)
 
-    assert "status on optim_step, status 500, times 2" in text(browser, "faults")
-    assert text(browser, "n-verdict")
+    until(browser, lambda: "status on optim_step, status 500, times 2" in text(browser, "faults"))
+    until(browser, lambda: text(browser, "n-verdict"))
 
     browser.find_element(By.CSS_SELECTOR, "#faults button").click()
     until(browser, lambda: text(browser, "n-faults") == "none")
