@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fake_server.cli_cassettes import add_commands
+from fake_server.cli_conform import add_conform
 from fake_server.cli_journal import add_journal
 from fake_server.cli_snapshot import add_snapshot, begin_with
 from fake_server.cli_verdict import add_verdict
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     add_commands(commands.add_parser)
     add_verdict(commands.add_parser("verdict", help="tell which rules a client broke"))
     add_snapshot(commands.add_parser("snapshot", help="keep the world of a server in a file, or put it back"))
+    add_conform(commands.add_parser)
     drift = commands.add_parser("drift", help="compare the contract with the installed SDK")
     drift.set_defaults(run=_drift)
     return parser
