@@ -70,8 +70,9 @@ proto: ## Generate the protobuf module from contract/proto/tinker_public.proto
 	.cache/protoc/bin/python -m pip install --quiet --disable-pip-version-check 'grpcio-tools==1.72.2'
 	.cache/protoc/bin/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. contract/proto/tinker_public.proto
 
-docs: $(READY) ## Write the generated tables into README.md
+docs: $(READY) ## Write the generated tables into README.md, and docs/
 	$(BIN)/python -m tools.write_tables
+	$(BIN)/python -m tools.write_laws
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .import_linter_cache .hypothesis

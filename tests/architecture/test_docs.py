@@ -2,12 +2,15 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from contract import OPERATIONS, UNSERVED
+from contract.laws import LAWS
 from fake_server.handlers import BINDINGS
+from tools.write_laws import law_page, pages
 from tools.write_tables import README, written
 
 pytest_plugins = ["pytester"]
@@ -19,6 +22,18 @@ BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
 
 def test_the_table_of_endpoints_is_up_to_date():
     assert written(TEXT) == TEXT, "run `make docs`"
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: path.name)
+def test_the_pages_made_of_the_laws_are_up_to_date(path):
+    assert path.read_text(encoding="utf-8") == pages()[path], "run `make docs` (python -m tools.write_laws)"
+
+
+def test_a_law_with_a_range_and_markup_has_a_row_of_its_own():
+    law = replace(LAWS["FUT-01"], statement="a|b <c>", needs=("x",), since="0.25.0", until="0.30.0")
+
+    assert "| FUT-01 | a\\|b &lt;c> | " in law_page([law])
+    assert " | x, SDK 0.25.0 - 0.30.0 | " in law_page([law])
 
 
 def test_every_operation_is_bound_once():
