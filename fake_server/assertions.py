@@ -3,17 +3,20 @@
 import re
 from abc import abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fake_server.entries import Entry
 from fake_server.mismatch import JournalMismatch, brief, counted, differing, nearest, shown
-from fake_server.selectors import BACKGROUND, names_of, value_at
+from fake_server.selectors import BACKGROUND, MISSING, names_of, value_at
 
 if TYPE_CHECKING:
     from fake_server.queries import Calls
 
 __all__ = ["Asserting"]
+
+MOST_NAMES = 6
+"""Ours: names of fields in a fix."""
 
 
 class Asserting:
@@ -85,13 +88,7 @@ class Asserting:
         told = ", ".join(f"{name}={brief(value)}" for name, value in fields.items())
         near = nearest(among, fields)
         lines = [shown(entry, differing(entry, fields)) for entry in near]
-        if not near:
-            fix = counted(self.calls())
-        else:
-            has = {name: value_at(near[0], name) for name in fields}
-            fix = f"if #{near[0].number} is right, claim " + ", ".join(
-                f"{name}={brief(value)}" for name, value in has.items()
-            )
+        fix = _claim(near[0], fields) if near else counted(self.calls())
         got = f"got {len(among)} without" if among else "got none at all"
         raise JournalMismatch(f"{calls.subject}: expected {wanted} {told}, {got}", lines, fix)
 
@@ -261,3 +258,23 @@ def _runs(names: list[str]) -> str:
             runs.append((name, 1))
     told = [name if count == 1 else f"{name} x{count}" for name, count in runs[-12:]]
     return ", ".join((["…"] if len(runs) > len(told) else []) + told) or "nothing"
+
+
+def _claim(entry: Entry, names: Iterable[str]) -> str:
+    """What could be claimed of an entry; of names that it does not have, which it has instead."""
+    has = {name: value_at(entry, name) for name in names}
+    if absent := [name for name, value in has.items() if value is MISSING]:
+        there = list(_names(entry.request))
+        near = [name for name in there if name.split("__")[-1] == absent[0].split("__")[-1]] or there
+        told = f"did you mean {' or '.join(near[:MOST_NAMES])}?" if near else "its request is empty"
+        return f"#{entry.number} has no {absent[0]}; {told}"
+    return f"if #{entry.number} is right, claim " + ", ".join(f"{n}={brief(v)}" for n, v in has.items())
+
+
+def _names(request: Any, before: str = "") -> Iterator[str]:
+    """The names of a request's fields, those of objects behind two underscores."""
+    for name, value in request.items():
+        if isinstance(value, Mapping):
+            yield from _names(value, f"{before}{name}__")
+        else:
+            yield before + name

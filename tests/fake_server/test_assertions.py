@@ -47,6 +47,22 @@ def test_a_count_that_is_wrong_shows_the_calls_and_the_right_claim(journal):
     ]
 
 
+@pytest.mark.parametrize(
+    ("operation", "name", "fix"),
+    [
+        ("optim_step", "learning_rate", "has no learning_rate; did you mean adam_params__learning_rate?"),
+        ("optim_step", "colour", "has no colour; did you mean model_id or seq_id or "),
+        ("healthz", "colour", "has no colour; its request is empty"),
+    ],
+)
+def test_a_field_that_there_is_not_is_told_with_those_that_there_are(operation, name, fix):
+    script = Script()
+    script.add("optim_step", {"model_id": MODEL, "seq_id": 1, "adam_params": {"learning_rate": 0.1}})
+    script.add("healthz", {})
+
+    assert fix in message(script.journal.assert_called_with, operation, **{name: 1})
+
+
 def test_a_call_that_never_came_shows_what_came(journal):
     said = message(journal.assert_called, "sample")
 
