@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo serve test check format coverage sdk verdict-runs cookbook cookbook-slice pretrained bench bench-engine proto openapi docs clean
+.PHONY: help demo serve test check format coverage sdk mutants verdict-runs cookbook cookbook-slice pretrained bench bench-engine proto openapi docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,9 @@ format: $(READY) ## Format the code
 
 sdk: $(READY) ## Old SDK versions, each in its own environment
 	$(BIN)/python -m pytest tests/sdk -m slow
+
+mutants: $(READY) ## The laws against a zoo of broken servers: every one is noticed, by every law one
+	$(BIN)/python -m tests.laws.mutants
 
 verdict-runs: $(READY) ## Hundreds of random clean runs of the newest SDK; none may break a rule
 	$(BIN)/python -m pytest tests/sdk/test_clean_clients.py

@@ -1,0 +1,3 @@
+"""Laws that notice no mutant, each with the reason why there is none."""
+
+IDLE_LAWS: dict[str, str] = {}
