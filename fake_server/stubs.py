@@ -103,7 +103,7 @@ class Stub:
             ValueError: for an unknown category, a status that is none of an error, or no future to fail.
         """
         if status is None and isinstance(self.row, Deferred):
-            failure = RequestFailure(error, RequestErrorCategory(category))
+            failure = RequestFailure(error, _category(self.row.name, category))
             return self._then(lambda _: _raise(failure))
         if status is None or not 400 <= status <= 599:
             raise ValueError(f"stub of {self.row.name}: expected a status from 400 to 599, got {status}")
@@ -298,6 +298,13 @@ class _Canned:
     def __call__(self) -> Any:
         given = self.step(self.request)
         return self.real() if given is None else _checked(self.row, given)
+
+
+def _category(operation: str, name: str) -> RequestErrorCategory:
+    known = sorted(category.value for category in RequestErrorCategory)
+    if name not in known:
+        raise ValueError(f"stub of {operation}: expected a category, one of {', '.join(known)}, got {name!r}")
+    return RequestErrorCategory(name)
 
 
 def _raise(error: Exception) -> Any:

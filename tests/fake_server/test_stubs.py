@@ -40,6 +40,13 @@ def test_the_first_fails_then_it_works(driver, stubs):
     assert second["metrics"]["grad_norm"] == 0
 
 
+def test_a_category_that_there_is_not_is_refused_with_those_that_there_are(stubs):
+    with pytest.raises(
+        ValueError, match=r"of optim_step: expected .*, one of server, unknown, user, got 'client'"
+    ):
+        stubs.on("optim_step", strict=False).fails("client")
+
+
 def test_a_stub_leaves_the_model_as_it_is(driver, stubs):
     model = driver.model()
     driver.result("forward_backward", driver.train(model, 1))
