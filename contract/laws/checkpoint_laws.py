@@ -22,8 +22,9 @@ HOUR = 3600
 
 def place(path: str) -> dict[str, str]:
     """The parts of a path that stand in URLs."""
-    run, segment, name = path.removeprefix("tinker://").split("/")
-    return {"training_run_id": run, "segment": segment, "name": name}
+    parts = path.removeprefix("tinker://").split("/")
+    expect(len(parts) == 3, f"path: expected tinker://<run>/<segment>/<name>, got {path!r}")
+    return dict(zip(("training_run_id", "segment", "name"), parts, strict=True))
 
 
 def listed(s: Subject, run: str) -> dict[str, dict[str, Any]]:
@@ -70,8 +71,7 @@ def checkpoints_of_a_run(s: Subject) -> None:
 )
 def checkpoints_of_nobody(s: Subject) -> None:
     for operation in ("list_checkpoints", "get_training_run"):
-        reply = s.driver.call(operation, {"training_run_id": "nobody:train:0"})
-        refusal_of(s, reply, f"{operation} of a run that is not there")
+        refusal_of(s, s.driver.call(operation, {"training_run_id": "nobody:0"}), f"{operation} of no run")
 
 
 @law(
