@@ -227,11 +227,15 @@ def unknown_sampler(s: Subject) -> None:
 )
 def waiting_round_is_woken(s: Subject) -> None:
     sampler = s.sampler()
+    target = {"type": "sampling_session", "sampling_session_id": sampler.id, "cloned_sampler_id": 0}
+    fields = {"target": target, "prev_cursor": 0}
     with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(gathered, s, sampler, 1)
+        waiting = threads.submit(s.driver.glance, "retrieve_futures", fields, WAIT_SECONDS)
         ids = samples(sampler, 1)
-        told, _ = waiting.result()
-    expect_equal(told, [(ids[0], "finished")], "completions of a sample that came after the poll")
+        s.poll(ids[0])
+        reply = waiting.result()
+    expect(reply, f"a round that waits: expected its end once a sample is done, got none in {WAIT_SECONDS} s")
+    expect_equal(gathered(s, sampler, 1)[0], [(ids[0], "finished")], "completions")
 
 
 @law(
