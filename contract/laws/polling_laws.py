@@ -48,7 +48,7 @@ def outcomes_of_waiting_polls(s: Subject, number: int) -> int:
     for reply in replies:
         expect(
             reply,
-            f"a poll that waits: expected an answer once the outcome is there, got none in {WOKEN_SECONDS:g} s",
+            f"a poll that waits: expected the outcome once it is there, got none in {WOKEN_SECONDS} s",
         )
     return len(told | {reply.body for reply in replies if reply and not reply.pending})
 
