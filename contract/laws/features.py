@@ -61,11 +61,21 @@ def _of_sample(fields: Mapping[str, object] | None = None, **params: Any) -> Pro
     return probe
 
 
+def _of_route(operation: str, fields: Mapping[str, object]) -> Probe:
+    """An operation whose right request no server with it answers by 404, 405 or 501; laws judge the rest."""
+
+    def probe(subject: "Subject") -> str | None:
+        reply = subject.driver.call(operation, fields)
+        return f"{operation} is answered by {reply.status}" if reply.status in (404, 405, 501) else None
+
+    return probe
+
+
 def _of_session_call(operation: str, **fields: object) -> Probe:
     """An operation on a session, tried on a new one; `session_id` is filled in."""
 
     def probe(subject: "Subject") -> str | None:
-        return _of_call(operation, {"session_id": subject.session(), **fields})(subject)
+        return _of_route(operation, {"session_id": subject.session(), **fields})(subject)
 
     return probe
 
@@ -79,7 +89,7 @@ def _cancelling(subject: "Subject") -> str | None:
     sampler = subject.sampler()
     reply = sampler.send()
     request_id = reply.json["request_id"] if reply.status == 200 else "none"
-    return _of_call("cancel_future", {"request_id": request_id})(subject)
+    return _of_route("cancel_future", {"request_id": request_id})(subject)
 
 
 def _of_run(operation: str) -> Probe:
@@ -172,7 +182,7 @@ FEATURES: Mapping[str, Probe] = {
     "session search": _of_session_call("search_sessions"),
     "session end": _of_session_call("finish_session", reason={"type": "success"}, detail=None),
     "trace export": _of_session_call("export_trace"),
-    "telemetry": _of_call("telemetry", TELEMETRY),
+    "telemetry": _of_route("telemetry", TELEMETRY),
     "capabilities": _of_call("get_server_capabilities"),
     "training runs": _of_call("list_training_runs"),
     "sessions list": _of_call("list_sessions"),
