@@ -1,7 +1,9 @@
 """`Driver`: a small client of one server, over bare HTTP. It repeats nothing, and writes down everything."""
 
 import json
+import re
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
@@ -17,6 +19,8 @@ TIMEOUT_SECONDS = 60.0
 """Ours: longer than any long poll."""
 MOST_SHOWN = 2000
 """Bytes of a body in a trace."""
+TOKEN = re.compile(r"eyJ[\w-]+(\.[\w-]+){2}")
+"""A token in a text. Source: RFC 7519."""
 ROWS: Mapping[str, Endpoint] = {row.name: row for row in OPERATIONS}
 
 
@@ -79,7 +83,7 @@ class Driver:
     sdk_version: str
     """What it says it is; servers may speak differently to old clients."""
     trace: list[Trace] = field(default_factory=list)
-    """All requests, oldest first. Keys are not in it."""
+    """All requests, oldest first. Keys and tokens are not in it."""
 
     def send(
         self,
@@ -97,36 +101,50 @@ class Driver:
             Broken: if no answer comes, or none that HTTP allows.
             TimeoutError: if it is given up after a patience shorter than the usual one.
         """
+        with closing(self._connection(patience)) as connection:
+            return self._send(connection, method, path, body, headers or {})
+
+    def talk(self, *requests: tuple[str, str, bytes | None]) -> list[Reply]:
+        """Requests, each a method, a path and a body, one after the other on one connection.
+
+        Raises:
+            Broken: if one has no answer, or none that HTTP allows.
+        """
+        with closing(self._connection(TIMEOUT_SECONDS)) as connection:
+            return [self._send(connection, method, path, body, {}) for method, path, body in requests]
+
+    def _connection(self, patience: float) -> HTTPConnection:
+        parts = urlsplit(self.url)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        return kind(parts.hostname or "", parts.port, timeout=patience)
+
+    def _send(
+        self,
+        connection: HTTPConnection,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+    ) -> Reply:
         usual = {
             "x-api-key": self.api_key,
             "x-stainless-package-version": self.sdk_version,
             "accept": "application/json",
             "content-type": JSON,
         }
-        chosen = {name: value for name, value in {**usual, **(headers or {})}.items() if value}
+        chosen = {name: value for name, value in {**usual, **headers}.items() if value}
         try:
-            reply = self._exchange(method, path, body, chosen, patience)
+            connection.request(method, urlsplit(self.url).path.rstrip("/") + path, body, chosen)
+            answer = connection.getresponse()
+            names = {name.lower(): value for name, value in answer.getheaders()}
+            reply = Reply(answer.status, names, answer.read())
         except (OSError, HTTPException) as error:
             self.trace.append(Trace(method, path, _shown(body or b""), 0, repr(error)))
-            if isinstance(error, TimeoutError) and patience < TIMEOUT_SECONDS:
+            if isinstance(error, TimeoutError) and (connection.timeout or 0) < TIMEOUT_SECONDS:
                 raise
             raise Broken(f"{method} {path}: expected an answer, got {error!r}") from None
         self.trace.append(Trace(method, path, _shown(body or b""), reply.status, _shown(reply.body)))
         return reply
-
-    def _exchange(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], patience: float
-    ) -> Reply:
-        parts = urlsplit(self.url)
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=patience)
-        try:
-            connection.request(method, parts.path.rstrip("/") + path, body, dict(headers))
-            answer = connection.getresponse()
-            names = {name.lower(): value for name, value in answer.getheaders()}
-            return Reply(answer.status, names, answer.read())
-        finally:
-            connection.close()
 
     def call(
         self,
@@ -162,5 +180,5 @@ class Driver:
 
 
 def _shown(body: bytes) -> str:
-    text = body[:MOST_SHOWN].decode("utf-8", "backslashreplace")
+    text = TOKEN.sub("eyJ…", body[:MOST_SHOWN].decode("utf-8", "backslashreplace"))
     return text if len(body) <= MOST_SHOWN else f"{text}… ({len(body)} bytes)"

@@ -1,15 +1,28 @@
 """What laws expect, in words that show both sides."""
 
+import json
 from collections.abc import Collection, Sequence
 from math import isclose
+from typing import NoReturn
 
 from contract.laws.driver import Reply
 from contract.laws.law import Broken
 
-__all__ = ["expect", "expect_close", "expect_differ", "expect_equal", "expect_final", "expect_status"]
+__all__ = [
+    "expect",
+    "expect_close",
+    "expect_differ",
+    "expect_equal",
+    "expect_final",
+    "expect_finite",
+    "expect_refusal",
+    "expect_status",
+]
 
 MOST_SHOWN = 6
 RETRIED = (408, 409, 429)
+PAUSED = 402
+"""Repeated for an hour. Source: sdk 0.38.0 lib/internal_client_holder.py."""
 
 
 def expect(true: object, what: str) -> None:
@@ -55,6 +68,36 @@ def expect_final(reply: Reply, what: str) -> None:
         raise Broken(
             f"{what}: expected a status that no SDK repeats, got {reply.status} {_short(reply.body)}"
         )
+
+
+def expect_refusal(reply: Reply, what: str) -> None:
+    """The answer refuses, in a way that no client repeats: 4xx with a body, and without the four that wait.
+
+    Raises:
+        Broken: showing what came.
+    """
+    if not 400 <= reply.status < 500 or reply.status in (PAUSED, *RETRIED):
+        raise Broken(f"{what}: expected a refusal that is final, got {reply.status} {_short(reply.body)}")
+    if reply.headers.get("x-should-retry") == "true":
+        raise Broken(f"{what}: expected a refusal that is final, got {reply.status} to be tried again")
+    if not reply.body:
+        raise Broken(f"{what}: expected a body that says why, got {reply.status} with none")
+
+
+def expect_finite(reply: Reply, what: str) -> None:
+    """The body is JSON as RFC 8259 has it: no NaN, no Infinity.
+
+    Raises:
+        Broken: naming the literal that came, or that it is no JSON.
+    """
+
+    def refuse(literal: str) -> NoReturn:
+        raise Broken(f"{what}: expected JSON of finite numbers, got the literal {literal}")
+
+    try:
+        json.loads(reply.body, parse_constant=refuse)
+    except ValueError:
+        raise Broken(f"{what}: expected JSON, got {reply.status} {_short(reply.body)}") from None
 
 
 def expect_close(

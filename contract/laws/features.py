@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import zstandard
+
 from contract.laws.law import Broken
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def _of_loss(name: str) -> Probe:
 
     def probe(subject: "Subject") -> str | None:
         model = subject.model()
-        inputs = {} if name == "cross_entropy" else {"weights": None, **RL}
+        inputs = {} if name == "cross_entropy" else RL
         try:
             model.forward([subject.datum((5, 6), **inputs)], name)
         except Broken as error:
@@ -154,6 +156,74 @@ def _learning(subject: "Subject") -> str | None:
     return None if model.loss(data) < before - 0.01 else "three steps at a rate of 0.001 lower no loss"
 
 
+def _checked_keys(subject: "Subject") -> str | None:
+    return _without(subject, "", "a request without a key")
+
+
+def _known_keys(subject: "Subject") -> str | None:
+    return _without(subject, "not-a-key-of-anybody", "a key that nobody has")
+
+
+def _without(subject: "Subject", key: str, what: str) -> str | None:
+    with subject.as_another(api_key=key):
+        reply = subject.driver.call("create_session", {"tags": [], "sdk_version": "0.38.0"})
+    return None if reply.status >= 300 else f"{what} is answered by {reply.status}"
+
+
+def _tokens(subject: "Subject") -> str | None:
+    flags = subject.driver.call("client_config", {"sdk_version": "0.38.0"})
+    wanted = flags.status == 200 and flags.json.get("pjwt_auth_enabled")
+    return None if wanted else "client/config does not ask clients for tokens"
+
+
+def _accounts_apart(subject: "Subject") -> str | None:
+    """Whether the other key is kept from anything at all: a server without accounts shows all of it."""
+    model = subject.model()
+    path = model.save("of-one-account")
+    asked = {"get_info": {"model_id": model.id}, "weights_info": {"tinker_path": path}}
+    shown = [name for name in asked if subject.driver.call(name, asked[name]).status < 300]
+    with subject.as_another(api_key=subject.another_key):
+        subject.session()
+        seen = [name for name in shown if subject.driver.call(name, asked[name]).status < 300]
+    return None if seen != shown else "the other key sees models and checkpoints of this one"
+
+
+def _billing(subject: "Subject") -> str | None:
+    window = {"starting_on": "2026-01-01T00:00:00Z", "ending_before": "2026-01-01T01:00:00Z"}
+    return _of_call("get_billing_usage", window)(subject)
+
+
+def _old_clients(subject: "Subject") -> str | None:
+    """Whether training passes may come as JSON."""
+    with subject.as_another(sdk_version="0.16.1"):
+        reply = subject.model().send_backward([subject.datum()])
+    return None if reply.status < 300 else f"a training pass in JSON is answered by {reply.status}"
+
+
+def _oldest_clients(subject: "Subject") -> str | None:
+    with subject.as_another(sdk_version="0.0.1-alpha.1"):
+        body = {"base_model": subject.base_model, "lora_config": {"rank": 8}}
+        reply = subject.driver.call("create_model", body)
+    return None if reply.status < 300 else f"create_model without a session is answered by {reply.status}"
+
+
+def _zstd(subject: "Subject") -> str | None:
+    """A server that asks for it must read it; another one may."""
+    flags = subject.driver.call("client_config", {"sdk_version": "0.38.0"})
+    if flags.status == 200 and flags.json.get("proto_compress_fwdbwd"):
+        return None
+    body = zstandard.ZstdCompressor().compress(b"{}")
+    reply = subject.driver.send("POST", "/api/v1/create_session", body, {"content-encoding": "zstd"})
+    return None if reply.status in (200, 422) else f"a body in zstd is answered by {reply.status}"
+
+
+def _exports(subject: "Subject") -> str | None:
+    model = subject.model()
+    body = {"model_id": model.id, "seq_id": model.next(), "path": "probe"}
+    reply = subject.driver.call("save_weights_external", body)
+    return None if reply.status < 300 else f"save_weights_external is answered by {reply.status}"
+
+
 FEATURES: Mapping[str, Probe] = {
     "learning": _learning,
     "sampling": _of_sample(),
@@ -185,6 +255,18 @@ FEATURES: Mapping[str, Probe] = {
     "telemetry": _of_route("telemetry", TELEMETRY),
     "capabilities": _of_call("get_server_capabilities"),
     "training runs": _of_call("list_training_runs"),
+    "checked keys": _checked_keys,
+    "known keys": _known_keys,
+    "tokens": _tokens,
+    "accounts apart": _accounts_apart,
+    "key description": _of_call("get_api_key"),
+    "billing": _billing,
+    "storage usage": _of_call("get_current_checkpoint_storage_usage"),
+    "audit": _of_call("get_audit_log"),
+    "old clients": _old_clients,
+    "oldest clients": _oldest_clients,
+    "zstd": _zstd,
+    "exports": _exports,
     "sessions list": _of_call("list_sessions"),
     "user checkpoints": _of_call("list_user_checkpoints"),
     "client config": _of_call("client_config", {"sdk_version": "0.38.0"}),

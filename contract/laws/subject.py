@@ -45,6 +45,17 @@ class Subject:
         """The release whose client the driver is."""
         return SdkVersion.parse(self.driver.sdk_version)
 
+    @property
+    def another_key(self) -> str:
+        """A key of another account.
+
+        Raises:
+            Skipped: if none was given.
+        """
+        if self.other_key is None:
+            raise Skipped("no key of another account was given; give one with --other-api-key")
+        return self.other_key
+
     # Sessions and models
 
     def session(self, **fields: Any) -> str:
@@ -83,9 +94,13 @@ class Subject:
     def datum(
         self, tokens: Sequence[int] = (5, 6, 7, 8), weights: Sequence[float] | None = None, **inputs: Any
     ) -> Datum:
-        """An example that predicts each next token; the last one predicts token 9."""
+        """An example that predicts each next token; the last one predicts token 9.
+
+        The weights are 1 where neither they nor other inputs are given: other losses have none.
+        """
         targets = [*tokens[1:], 9]
-        given = {"target_tokens": targets, "weights": list(weights or [1.0] * len(targets)), **inputs}
+        usual = None if inputs else [1.0] * len(targets)
+        given = {"target_tokens": targets, "weights": usual if weights is None else list(weights), **inputs}
         present = {name: value for name, value in given.items() if value is not None}
         return Datum(model_input=ModelInput.from_ints(list(tokens)), loss_fn_inputs=present)
 
@@ -128,6 +143,14 @@ class Subject:
         reply = self.poll(request_id)
         if reply.status != 200:
             raise Broken(f"retrieve_future: expected 200, got {reply.status} {reply.body[:300]!r}")
+        return self.decoded(reply, type_)
+
+    def decoded(self, reply: Reply, type_: type[T]) -> T:
+        """The result in the answer to a poll, by its media type.
+
+        Raises:
+            Broken: if it is a failure, or of another type.
+        """
         self._check_not_failed(reply)
         return _read(reply, type_, "result")
 
