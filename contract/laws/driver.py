@@ -113,6 +113,31 @@ class Driver:
         with closing(self._connection(TIMEOUT_SECONDS)) as connection:
             return [self._send(connection, method, path, body, {}) for method, path, body in requests]
 
+    def raw(self, method: str, path: str) -> bytes:
+        """All bytes that come for a request without a body, after which the connection is to be closed.
+
+        Raises:
+            Broken: if the server cannot be reached, or does not close.
+        """
+        parts = urlsplit(self.url)
+        lines = (
+            f"{method} {parts.path.rstrip('/')}{path} HTTP/1.1",
+            f"host: {parts.netloc}",
+            f"x-api-key: {self.api_key}",
+            "connection: close",
+        )
+        with closing(self._connection(TIMEOUT_SECONDS)) as connection:
+            try:
+                connection.connect()
+                connection.sock.sendall("".join(f"{line}\r\n" for line in (*lines, "")).encode())
+                with connection.sock.makefile("rb") as answer:
+                    came = answer.read()
+            except OSError as error:
+                self.trace.append(Trace(method, path, "", 0, repr(error)))
+                raise Broken(f"{method} {path}: expected an answer, got {error!r}") from None
+        self.trace.append(Trace(method, path, "", 0, _shown(came)))
+        return came
+
     def _connection(self, patience: float) -> HTTPConnection:
         parts = urlsplit(self.url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection

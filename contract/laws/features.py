@@ -217,13 +217,6 @@ def _zstd(subject: "Subject") -> str | None:
     return None if reply.status in (200, 422) else f"a body in zstd is answered by {reply.status}"
 
 
-def _exports(subject: "Subject") -> str | None:
-    model = subject.model()
-    body = {"model_id": model.id, "seq_id": model.next(), "path": "probe"}
-    reply = subject.driver.call("save_weights_external", body)
-    return None if reply.status < 300 else f"save_weights_external is answered by {reply.status}"
-
-
 FEATURES: Mapping[str, Probe] = {
     "learning": _learning,
     "sampling": _of_sample(),
@@ -266,7 +259,6 @@ FEATURES: Mapping[str, Probe] = {
     "old clients": _old_clients,
     "oldest clients": _oldest_clients,
     "zstd": _zstd,
-    "exports": _exports,
     "sessions list": _of_call("list_sessions"),
     "user checkpoints": _of_call("list_user_checkpoints"),
     "client config": _of_call("client_config", {"sdk_version": "0.38.0"}),

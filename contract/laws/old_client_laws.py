@@ -221,7 +221,7 @@ def old_forward(s: Subject) -> None:
     "A client that reads no external checkpoints is listed none.",
     source="release 0.27.2, types/checkpoint.py: another type fails the whole list",
     breaks="lists them to everybody: one export, and an older client can list nothing any more.",
-    needs=("old clients", "exports"),
+    needs=("old clients", "external weights"),
 )
 def no_external_checkpoints(s: Subject) -> None:
     model = s.model()

@@ -241,7 +241,7 @@ def headers_in_any_case(s: Subject) -> None:
 def any_version(s: Subject) -> None:
     for version in ("", "99.0.0", "1.2.3rc1.dev4", "latest"):
         with s.as_another(sdk_version=version):
-            body = {"tags": [], "user_metadata": {}, "sdk_version": version or "none"}
+            body: dict[str, object] = {"tags": [], "sdk_version": version or "none"}
             reply = s.driver.call("create_session", body)
         expect_status(reply, 200, what=f"create_session by version {version!r}")
 
@@ -313,15 +313,14 @@ def connection_goes_on(s: Subject) -> None:
 
 @law(
     "WIRE-18",
-    "HEAD has no body, and the connection goes on behind it.",
+    "HEAD is answered without a body.",
     source="RFC 9110, 9.3.2",
     breaks="sends the body of GET: what follows on the connection is read from the middle.",
 )
 def head_has_no_body(s: Subject) -> None:
-    path = "/api/v1/get_server_capabilities"
-    head, after = s.driver.talk(("HEAD", path, None), ("GET", "/api/v1/healthz", None))
-    expect_status(head, 200, 404, 405, 501, what=f"HEAD {path}")
-    expect_status(after, 200, 404, what="what follows HEAD on its connection")
+    head, _, body = s.driver.raw("HEAD", "/api/v1/healthz").partition(b"\r\n\r\n")
+    expect(head.startswith(b"HTTP/1.1 "), f"HEAD: expected an answer of HTTP/1.1, got {head[:60]!r}")
+    expect_equal(body, b"", "what follows the head of an answer to HEAD")
 
 
 # Clients that start

@@ -125,6 +125,20 @@ def test_a_body_that_is_no_json_is_broken():
         _ = Reply(204, {}, b"").json
 
 
+@pytest.mark.parametrize(
+    ("reply", "pending"),
+    [
+        (Reply(408, {}, b""), True),
+        (Reply(200, {"content-type": "application/json"}, b'{"type": "try_again"}'), True),
+        (Reply(200, {"content-type": "application/json"}, b'{"type": "optim_step"}'), False),
+        (Reply(200, {"content-type": "application/x-protobuf"}, b"\x0a"), False),
+        (Reply(404, {"content-type": "application/json"}, b"{}"), False),
+    ],
+)
+def test_a_poll_is_pending_where_it_says_so(reply, pending):
+    assert reply.pending is pending
+
+
 def test_everything_is_traced_and_keys_and_tokens_are_not_in_it(listen):
     token = b'{"jwt":"eyJhbGciOi.eyJzdWIi-_.c2lnbmF0"}'
     answer = b"HTTP/1.1 201 OK\r\nContent-Length: %d\r\n\r\n" % len(token)
@@ -189,11 +203,36 @@ def test_requests_of_a_talk_share_one_connection(listen):
     )
 
 
-def test_a_body_behind_head_breaks_what_follows(listen):
-    driver = of(listen(OK, OK))
+def test_raw_bytes_are_all_that_comes_until_the_server_closes(listen):
+    driver = of(listen(OK), "/t/one")
 
-    with pytest.raises(Broken, match=r"^GET /b: expected an answer, got BadStatusLine"):
-        driver.talk(("HEAD", "/a", None), ("GET", "/b", None))
+    assert driver.raw("HEAD", "/a") == OK
+    assert (driver.trace[0].method, driver.trace[0].answer[:15]) == ("HEAD", "HTTP/1.1 200 OK")
+
+
+def test_a_raw_request_is_closed_and_has_prefix_host_and_key(listen):
+    listener = listen(OK)
+
+    of(listener, "/t/one").raw("GET", "/a")
+
+    head = head_of(listener.requests[0])
+    assert head == [
+        "GET /t/one/a HTTP/1.1",
+        f"host: {listener.url.removeprefix('http://')}",
+        "x-api-key: tml-secret",
+        "connection: close",
+    ]
+
+
+def test_a_raw_request_to_nobody_breaks_the_law():
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    driver = Driver(f"http://127.0.0.1:{port}", "tml-k", "0.38.0")
+
+    with pytest.raises(Broken, match=r"^HEAD /a: expected an answer, got ConnectionRefusedError"):
+        driver.raw("HEAD", "/a")
+
+    assert [trace.status for trace in driver.trace] == [0]
 
 
 def test_a_call_fills_path_and_query_and_sends_the_rest(listen):
