@@ -1,6 +1,6 @@
 """Servers on which the laws are tried."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 import pytest
@@ -8,7 +8,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contract import ClientConfigResponse
 from contract.laws.driver import Driver
-from contract.laws.law import Law
 from contract.laws.subject import Subject
 from fake_server.app import create_app, for_tenant
 from fake_server.running import LiveServer, find_backend
@@ -48,8 +47,8 @@ def subject(law_server: LiveServer) -> Subject:
 
 
 @pytest.fixture(scope="session")
-def subject_for(law_backend: str, subject: Subject) -> Iterator[Callable[[Law], Subject]]:
-    """The server that has what a law needs: the usual one has neither accounts nor tokens."""
+def subject_for(law_backend: str, subject: Subject) -> Iterator[Callable[[Sequence[str]], Subject]]:
+    """The server that has the features: the usual one has neither accounts nor tokens."""
     backend = find_backend(law_backend)
     apart, tokens = create_app(backend), create_app(backend, TOKENS)
     apart.add_middleware(AccountsByKey)
@@ -61,4 +60,4 @@ def subject_for(law_backend: str, subject: Subject) -> Iterator[Callable[[Law], 
         special = {
             need: Subject(Driver(url, KEY, "0.38.0"), PICO, other_key=OTHER_KEY) for need, url in urls.items()
         }
-        yield lambda law: next((special[need] for need in law.needs if need in special), subject)
+        yield lambda needs: next((special[need] for need in needs if need in special), subject)

@@ -18,8 +18,8 @@ def lacking(name, answers, **fields):
 
 
 @pytest.mark.parametrize("name", FEATURES)
-def test_our_servers_have_every_feature(subject, name):
-    assert require(subject, name) is None
+def test_our_servers_have_every_feature(subject_for, name):
+    assert require(subject_for((name,)), name) is None
 
 
 @pytest.mark.parametrize(

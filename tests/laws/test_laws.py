@@ -11,6 +11,6 @@ from contract.laws.trial import try_law
 def test_the_law_holds(law_id, subject_for):
     law = LAWS[law_id]
 
-    outcome = try_law(law, subject_for(law))
+    outcome = try_law(law, subject_for(law.needs))
 
     assert outcome.verdict == "holds", f"{outcome.text}\n{outcome.trace}"

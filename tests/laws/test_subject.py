@@ -149,7 +149,8 @@ def test_an_example_predicts_each_next_token_and_leaves_out_what_is_none(subject
     inputs = subject.datum((1, 2), weights=None, advantages=[0.5, 0.5]).loss_fn_inputs
 
     assert inputs["target_tokens"].data == [2, 9]
-    assert inputs["weights"].data == [1.0, 1.0]
+    assert "weights" not in inputs
+    assert subject.datum((1, 2)).loss_fn_inputs["weights"].data == [1.0, 1.0]
     assert inputs["advantages"].data == [0.5, 0.5]
     assert "logprobs" not in subject.datum((1, 2), logprobs=None).loss_fn_inputs
 
