@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 
 from contract.laws import LAWS
-from tests.laws.mutants import ZOOS
+from fake_server.scripted import ScriptedBackend
+from tests.laws.mutants import MUTANTS, ZOOS
 from tests.laws.mutants.__main__ import main
 from tests.laws.mutants.hunt import Control, Kill, kills_of, ordered
 from tests.laws.mutants.mutant import Mutant, Zoo
@@ -45,6 +46,16 @@ def test_a_law_notices_a_mutant(mutant_id, law_id):
 
 def test_a_mutant_that_a_law_does_not_concern_is_not_noticed_by_it():
     assert kills_of("prompt-logprobs-missing", ["FUT-02"]) == []
+
+
+def test_a_mutant_that_makes_a_mistake_of_its_own_proves_nothing(monkeypatch):
+    def clumsy(bench):
+        bench.wrap(ScriptedBackend, "optim_step")(lambda step, *given: step.no_such_name)
+
+    monkeypatch.setitem(MUTANTS, "clumsy", Mutant("clumsy", "Stumbles.", clumsy, ("FUT",)))
+
+    with pytest.raises(RuntimeError, match="mutant 'clumsy': a mistake of its own: AttributeError"):
+        kills_of("clumsy", ["FUT-01", "FUT-04"])
 
 
 def test_the_hunt_ends_with_the_first_law_that_notices():

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from contract import NotFound
 from fake_server.handlers import checkpoints, files, weights
-from fake_server.service import Service
 from fake_server.store import CheckpointRecord
 from fake_server.wire import Answer
 from tests.laws.mutants.bench import Bench
@@ -83,11 +82,6 @@ def ttl_unchecked(bench: Bench) -> None:
             "expiry",
             lambda service, ttl: None if ttl is None else service.clock.now() + abs(ttl) + 60,
         )
-
-
-@mutant("expired-still-there", "Checkpoints never expire, whatever they say.", "WGT")
-def expired_still_there(bench: Bench) -> None:
-    bench.patch(Service, "drop_expired_checkpoints", lambda self: None)
 
 
 @mutant("publish-does-nothing", "A checkpoint that was published is private.", "WGT ACC")

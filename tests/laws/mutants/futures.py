@@ -4,13 +4,14 @@ import json
 from dataclasses import replace
 from itertools import count
 
-from contract import ApiError, BadRequest, RequestFailedResponse
+from contract import BadRequest, RequestFailedResponse
 from fake_server import app as apps
 from fake_server.futures import FutureStore
 from fake_server.handlers import futures
 from fake_server.lanes import Lanes
 from fake_server.service import Service
-from fake_server.wire import Answer, error_answer
+from fake_server.traffic import ClientGone
+from fake_server.wire import Answer
 from tests.laws.mutants.bench import Bench
 from tests.laws.mutants.mutant import Zoo
 
@@ -95,17 +96,19 @@ def read_once(bench: Bench) -> None:
 def abandoned_poll_takes_the_result(bench: Bench) -> None:
     abandoned = set()
 
-    @bench.wrap(futures, "_not_yet")
-    def _(not_yet, future):
-        abandoned.add(future.request_id)
-        return not_yet(future)
-
-    @bench.wrap(futures, "_outcome")
-    def _(outcome, call, future, **named):
-        if future.request_id in abandoned:
-            call.service.futures._drop(future.request_id)
-            call.service.futures.get(future.request_id)
-        return outcome(call, future, **named)
+    @bench.answer("retrieve_future")
+    async def _(serve, exchange, incoming):
+        request_id = json.loads(incoming.body)["request_id"]
+        if request_id in abandoned:
+            return Answer(404, b'{"detail":"no such request"}')
+        try:
+            answer = await serve()
+        except ClientGone:
+            abandoned.add(request_id)
+            raise
+        if answer.status == 408:
+            abandoned.add(request_id)
+        return answer
 
 
 @mutant("answers-swapped", "Two polls of one model's results get each other's.", "FUT MET", "tinker-cloud#18")
@@ -214,7 +217,7 @@ def failure_without_words(bench: Bench) -> None:
 @mutant(
     "rejection-poisons",
     "After a request that was refused the model takes no more.",
-    "FUT TRN",
+    "FUT TRN WIRE",
     "TuFT: `Sequence conflict: expected 262, got 263` on everything after",
 )
 def rejection_poisons(bench: Bench) -> None:
@@ -308,14 +311,6 @@ def replay_refused(bench: Bench) -> None:
         return found, new
 
 
-@mutant("clash-taken", "Another request under a used number gets the first one's result.", "FUT")
-def clash_taken(bench: Bench) -> None:
-    @bench.wrap(FutureStore, "open")
-    def _(open_, self, future):
-        earlier = self._futures.get(future.request_id)
-        return (earlier, False) if earlier is not None else open_(self, future)
-
-
 @mutant("numbers-of-all-models", "Numbers are counted for the server, not for each model.", "FUT MET TRN")
 def numbers_of_all_models(bench: Bench) -> None:
     @bench.wrap(FutureStore, "open")
@@ -374,10 +369,3 @@ def completions_of_neighbours(bench: Bench) -> None:
     @bench.wrap(FutureStore, "completions")
     def _(completions, self, sampling_session_id, client):
         return completions(self, "all", 0)
-
-
-@mutant("cancel-breaks", "Taking a sample back that is done is an error of the server.", "FUT SMP")
-def cancel_breaks(bench: Bench) -> None:
-    @bench.answer("cancel_future")
-    async def _(serve, exchange, incoming):
-        return error_answer(ApiError("cannot cancel"))

@@ -43,15 +43,31 @@ class Control:
     """Laws that do not hold there, though they should."""
 
 
+class _Stumbles(logging.Handler):
+    """Hears of exceptions that are a mutant's own mistake: who breaks by accident proves nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[BaseException] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the exception, if it is one that no mutant means."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, TypeError | AttributeError | NameError | LookupError):
+            self.found.append(error)
+
+
 @contextmanager
-def _silence() -> Iterator[None]:
-    """A mutant's exceptions are no news."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
+def _hearing() -> Iterator[list[BaseException]]:
+    """A mutant's exceptions are no news, but its own mistakes are."""
+    logger, stumbles = logging.getLogger("tinkerproof"), _Stumbles()
+    propagate, logger.propagate = logger.propagate, False
+    logger.addHandler(stumbles)
     try:
-        yield
+        yield stumbles.found
     finally:
-        logging.disable(before)
+        logger.removeHandler(stumbles)
+        logger.propagate = propagate
 
 
 def control() -> Control:
@@ -75,11 +91,17 @@ def ordered(mutant: Mutant, law_ids: Iterable[str]) -> list[str]:
 
 
 def kills_of(mutant_id: str, law_ids: Sequence[str], most: int | None = None) -> list[Kill]:
-    """The laws that notice a mutant, tried in this order; at most so many."""
+    """The laws that notice a mutant, tried in this order; at most so many.
+
+    Raises:
+        RuntimeError: if the mutant makes a mistake of its own.
+    """
     kills: list[Kill] = []
-    with _silence(), serving(MUTANTS[mutant_id].breaks) as subject_for:
+    with _hearing() as mistakes, serving(MUTANTS[mutant_id].breaks) as subject_for:
         for law_id in law_ids:
             outcome = try_law(LAWS[law_id], subject_for(LAWS[law_id]))
+            if mistakes:
+                raise RuntimeError(f"mutant {mutant_id!r}: a mistake of its own: {mistakes[0]!r}")
             if outcome.verdict in ("broken", "error"):
                 kills.append(_kill(mutant_id, outcome))
                 if most is not None and len(kills) >= most:

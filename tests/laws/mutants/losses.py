@@ -132,14 +132,6 @@ def gspo_per_token(bench: Bench) -> None:
     _with_terms(bench, "gspo", lambda own, given: scripted_loss.TERMS["ppo"](given))
 
 
-@mutant("weights-of-rl-ignored", "A `weights` tensor changes no loss but cross_entropy.", "MET TRN")
-def weights_of_rl_ignored(bench: Bench) -> None:
-    @bench.wrap(scripted_loss, "_ratios")
-    def _(ratios, *given):
-        found = ratios(*given)
-        return replace(found, weights=np.ones(len(found.weights)))
-
-
 @mutant("loss-detached", "The reported loss is not the one whose gradient is applied.", "MET")
 def loss_detached(bench: Bench) -> None:
     @bench.wrap(scripted, "token_terms")

@@ -28,7 +28,7 @@ def _with_logprobs(output, change):
 
 
 def _tensor(values, tensor):
-    return TensorData.of_values(values.astype(np.float32), "float32", list(tensor.dimensions))
+    return TensorData.of_values(values.ravel().astype(np.float32), "float32", list(tensor.dimensions))
 
 
 @mutant("logprobs-shifted", "Logprobs are one position late.", "TRN MET SMP", "SkyRL#1304: wrong alignment")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import count
 
 from contract import ApiError, Forbidden, NotFound, SessionHeartbeatResponse
-from fake_server.handlers import numbers, sessions, training
+from fake_server.handlers import numbers, sessions, training, weights
 from fake_server.ids import Ids
 from fake_server.service import Service
 from fake_server.wire import Answer
@@ -170,10 +170,13 @@ def model_replay_refused(bench: Bench) -> None:
 
 
 @mutant(
-    "model-id-of-its-own", "A model's id does not follow from its session.", "SES TRN", "SDK 0.38 computes it"
+    "model-id-of-its-own",
+    "The id of a loaded model does not follow from its session.",
+    "SES TRN",
+    "SDK 0.38 computes it",
 )
 def model_id_of_its_own(bench: Bench) -> None:
-    bench.patch(training, "model_id_of", lambda session_id, number: f"model-{abs(hash(session_id))}-{number}")
+    bench.patch(weights, "model_id_of", lambda session_id, number: f"model-{abs(hash(session_id))}-{number}")
 
 
 @mutant("rank-forgotten", "get_info tells another rank.", "TRN SES")
@@ -236,15 +239,6 @@ def metadata_dropped(bench: Bench) -> None:
         bench.patch(module, "texts", lambda metadata: None)
 
 
-@mutant("sessions-oldest-first", "Lists of sessions begin with the oldest.", "SES")
-def sessions_oldest_first(bench: Bench) -> None:
-    @bench.handler("list_sessions")
-    def _(serve, call, request):
-        ids = [session.session_id for session in call.service.store.sessions]
-        chosen = ids[request.offset : request.offset + request.limit]
-        return serve(call, request).model_copy(update={"sessions": chosen})
-
-
 @mutant("offset-ignored", "Every page of a list is its first.", "SES WGT")
 def offset_ignored(bench: Bench) -> None:
     @bench.handler("list_sessions", "list_training_runs", "list_user_checkpoints")
@@ -262,13 +256,6 @@ def limit_ignored(bench: Bench) -> None:
 @mutant("search-finds-all", "A search of sessions finds all.", "SES")
 def search_finds_all(bench: Bench) -> None:
     bench.patch(sessions, "_matches", lambda *given: True)
-
-
-@mutant("project-forgotten", "A session stays in its project.", "SES")
-def project_forgotten(bench: Bench) -> None:
-    @bench.handler("assign_session_project")
-    def _(serve, call, request):
-        call.service.store.sessions.get(request.session_id)
 
 
 @mutant("status-stays-active", "A search shows every session as active.", "SES")

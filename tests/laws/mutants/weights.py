@@ -131,15 +131,6 @@ def load_does_nothing(bench: Bench) -> None:
         self._model(model_id)
 
 
-@mutant("load-keeps-gradients", "Gradients of before a load are applied after it.", "WGT MET")
-def load_keeps_gradients(bench: Bench) -> None:
-    @bench.wrap(ScriptedBackend, "load_weights")
-    def _(load, self, model_id, given, **named):
-        pending = self._models[model_id].pending
-        load(self, model_id, given, **named)
-        self._models[model_id] = replace(self._models[model_id], pending=pending)
-
-
 @mutant("load-ties-models", "A model and the checkpoint it was loaded from are one.", "WGT MET")
 def load_ties_models(bench: Bench) -> None:
     tied: dict[str, str] = {}

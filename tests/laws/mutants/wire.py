@@ -101,25 +101,15 @@ def json_passes_refused(bench: Bench) -> None:
 # Encodings
 
 
-@mutant("zstd-refused", "Bodies in zstd are not understood.", "WIRE")
+@mutant("zstd-refused", "Clients are asked to send zstd, which is not understood.", "WIRE")
 def zstd_refused(bench: Bench) -> None:
     @bench.wrap(wire, "decompress")
     def _(decompress, body, encoding, limit):
         return body if "zstd" in encoding else decompress(body, encoding, limit)
 
-
-@mutant("gzip-refused", "Bodies in gzip are not understood.", "WIRE")
-def gzip_refused(bench: Bench) -> None:
-    @bench.wrap(wire, "decompress")
-    def _(decompress, body, encoding, limit):
-        return body if "gzip" in encoding else decompress(body, encoding, limit)
-
-
-@mutant("unknown-encoding-taken", "A content encoding that nobody knows is taken for none.", "WIRE")
-def unknown_encoding_taken(bench: Bench) -> None:
-    @bench.wrap(wire, "decompress")
-    def _(decompress, body, encoding, limit):
-        return decompress(body, encoding if encoding.lower() in ("gzip", "zstd") else "", limit)
+    @bench.handler("client_config")
+    def _(serve, call, request):
+        return serve(call, request).model_copy(update={"proto_compress_fwdbwd": True})
 
 
 # Errors
