@@ -9,6 +9,11 @@ from contract.laws.checkpoint_laws import CHECKPOINT_LAWS
 from contract.laws.future_laws import FUTURE_LAWS
 from contract.laws.isolation_laws import ISOLATION_LAWS
 from contract.laws.law import GROUPS, Broken, Law, Lawbook, Skipped
+from contract.laws.loss_laws import LOSS_LAWS
+from contract.laws.metamorphic_laws import METAMORPHIC_LAWS
+from contract.laws.metamorphic_losses import METAMORPHIC_LOSSES
+from contract.laws.metamorphic_optimizer import METAMORPHIC_OPTIMIZER
+from contract.laws.metamorphic_state import METAMORPHIC_STATE
 from contract.laws.old_client_laws import OLD_CLIENT_LAWS
 from contract.laws.order_laws import ORDER_LAWS
 from contract.laws.polling_laws import POLLING_LAWS
@@ -19,6 +24,7 @@ from contract.laws.sampling_laws import SAMPLING_LAWS
 from contract.laws.session_end_laws import SESSION_END_LAWS
 from contract.laws.session_laws import SESSION_LAWS
 from contract.laws.session_list_laws import SESSION_LIST_LAWS
+from contract.laws.training_laws import TRAINING_LAWS
 from contract.laws.weight_laws import WEIGHT_LAWS
 from contract.laws.wire_laws import WIRE_LAWS
 
@@ -42,6 +48,12 @@ BOOKS = (
     CHECKPOINT_LAWS,
     ACCOUNT_LAWS,
     ISOLATION_LAWS,
+    TRAINING_LAWS,
+    LOSS_LAWS,
+    METAMORPHIC_LAWS,
+    METAMORPHIC_OPTIMIZER,
+    METAMORPHIC_STATE,
+    METAMORPHIC_LOSSES,
 )
 LAWS: dict[str, Law] = {law.id: law for book in BOOKS for law in book}
 """All laws by id, in the order in which they are tried."""

@@ -217,7 +217,13 @@ def _zstd(subject: "Subject") -> str | None:
     return None if reply.status in (200, 422) else f"a body in zstd is answered by {reply.status}"
 
 
+def _unload(subject: "Subject") -> str | None:
+    reply = subject.driver.call("unload_model", {"model_id": subject.model().id})
+    return None if reply.status < 300 else f"unload_model is answered by {reply.status}"
+
+
 FEATURES: Mapping[str, Probe] = {
+    "unload": _unload,
     "learning": _learning,
     "sampling": _of_sample(),
     "stop texts": _of_sample(stop=["e"]),

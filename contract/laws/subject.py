@@ -37,6 +37,8 @@ class Subject:
     """How near two computations of the same number must be: float32 in any order of sums."""
     other_key: str | None = None
     """A key of another account; without it laws of isolation are skipped."""
+    stride: dict[str, float] = field(default_factory=dict)
+    """The step that `contract.laws.gradients` found for this server; empty until it did."""
     _known: dict[str, str | None] = field(default_factory=dict)
     """Features that were tried: None where there, else why not."""
 
@@ -92,15 +94,17 @@ class Subject:
         return Sampler(self, str(self.answer("create_sampling_session", body)["sampling_session_id"]))
 
     def datum(
-        self, tokens: Sequence[int] = (5, 6, 7, 8), weights: Sequence[float] | None = None, **inputs: Any
+        self, tokens: Sequence[int] = (5, 6, 7, 8), weights: Sequence[float] | None = (), **inputs: Any
     ) -> Datum:
         """An example that predicts each next token; the last one predicts token 9.
 
-        The weights are 1 where neither they nor other inputs are given: other losses have none.
+        Where `weights` is empty they are 1 if no other inputs are given: other losses have none. None leaves
+        them out.
         """
         targets = [*tokens[1:], 9]
-        usual = None if inputs else [1.0] * len(targets)
-        given = {"target_tokens": targets, "weights": usual if weights is None else list(weights), **inputs}
+        absent = weights is None or (not weights and inputs)
+        weighed = None if absent else list(weights or [1.0] * len(targets))
+        given = {"target_tokens": targets, "weights": weighed, **inputs}
         present = {name: value for name, value in given.items() if value is not None}
         return Datum(model_input=ModelInput.from_ints(list(tokens)), loss_fn_inputs=present)
 
