@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from itertools import count
 
-from contract import BadRequest, RequestFailedResponse
+from contract import BadRequest, RequestErrorCategory, RequestFailedResponse
 from fake_server import app as apps
 from fake_server.futures import FutureStore
 from fake_server.handlers import futures
@@ -201,7 +201,7 @@ def failure_of_the_server(bench: Bench) -> None:
     @bench.wrap(FutureStore, "resolve")
     def _(resolve, self, future, outcome):
         if isinstance(outcome, RequestFailedResponse):
-            outcome = outcome.model_copy(update={"category": "server"})
+            outcome = outcome.model_copy(update={"category": RequestErrorCategory.Server})
         return resolve(self, future, outcome)
 
 
