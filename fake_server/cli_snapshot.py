@@ -13,7 +13,8 @@ __all__ = ["add_snapshot", "begin_with"]
 
 NAME = "command"
 """Under which the server keeps it."""
-PATIENCE_SECONDS = 60
+FILE = f"/-/snapshots/{NAME}"
+NAMED = json.dumps({"name": NAME}).encode()
 
 
 def add_snapshot(snapshot: argparse.ArgumentParser) -> None:
@@ -42,42 +43,29 @@ def begin_with(app: "Starlette", file: str | None) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from urllib.error import HTTPError, URLError
-
     try:
-        (_save if options.action == "save" else _restore)(options.url.rstrip("/"), options.file)
-    except HTTPError as error:
-        with error:
-            told = json.loads(error.read() or b"{}").get("detail", error.reason)
-        return _complain(told)
-    except URLError as error:
-        return _complain(f"{options.url}: expected an answer, got {error.reason}; is the server running?")
+        (_save if options.action == "save" else _restore)(options.url, options.file)
     except (OSError, ValueError) as error:
         return _complain(str(error))
     return 0
 
 
 def _save(url: str, file: Path) -> None:
-    from fake_server.snapshot_files import write_atomically
+    from fake_server.inquiry import ask, ask_json
+    from fake_server.snapshots import Snapshot
 
-    _ask(url, "POST", "snapshot", json.dumps({"name": NAME}).encode())
-    write_atomically(file, _ask(url, "GET", f"snapshots/{NAME}"))
-    _ask(url, "DELETE", f"snapshots/{NAME}")
+    ask_json(url, "/-/snapshot", "POST", NAMED)
+    content = ask(url, FILE)
+    ask(url, FILE, "DELETE")
+    Snapshot.of_bytes(content).save(file)
 
 
 def _restore(url: str, file: Path) -> None:
-    _ask(url, "PUT", f"snapshots/{NAME}", file.read_bytes())
-    _ask(url, "POST", "restore", json.dumps({"name": NAME}).encode())
-    _ask(url, "DELETE", f"snapshots/{NAME}")
+    from fake_server.inquiry import ask, ask_json
 
-
-def _ask(url: str, method: str, path: str, body: bytes | None = None) -> bytes:
-    from urllib.request import Request, urlopen
-
-    request = Request(f"{url}/-/{path}", body, {"content-type": "application/json"}, method=method)
-    with urlopen(request, timeout=PATIENCE_SECONDS) as answer:
-        content: bytes = answer.read()
-        return content
+    ask_json(url, FILE, "PUT", file.read_bytes())
+    ask_json(url, "/-/restore", "POST", NAMED)
+    ask(url, FILE, "DELETE")
 
 
 def _complain(text: str) -> int:

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fake_server.rules.rule import Finding
@@ -49,17 +49,32 @@ def _findings(source: str | None) -> "tuple[Finding, ...]":
         OSError: if it cannot be reached or read.
         ValueError: if it is no journal, or an empty one: nothing is proved by it.
     """
-    from fake_server.journal_files import fetched, open_journal
+    from fake_server.inquiry import ask_json
+    from fake_server.journal_files import open_journal
     from fake_server.verdict import finding_of, judge
 
     if source is None:
         raise ValueError("expected a URL or a file, got none; --rules lists the rules")
     if source.startswith(("http://", "https://")):
-        if json.loads(fetched(source, "/-/journal?limit=1"))["total"]:
-            return tuple(map(finding_of, json.loads(fetched(source, "/-/verdict"))["findings"]))
+        if _list(ask_json(source, "/-/journal?limit=1"), "entries", source):
+            return tuple(map(finding_of, _list(ask_json(source, "/-/verdict"), "findings", source)))
     elif journal := open_journal(source):
         return judge(journal.history())
     raise ValueError(f"{source}: expected a journal with entries, got none; let the client run first")
+
+
+def _list(answer: dict[str, Any], name: str, source: str) -> list[Any]:
+    """A list of an answer.
+
+    Raises:
+        ValueError: if it has none: the server is another one.
+    """
+    value = answer.get(name)
+    if not isinstance(value, list):
+        raise ValueError(
+            f"{source}: expected {name}, got {', '.join(answer) or 'none'}; is it tinkerproof's?"
+        )
+    return value
 
 
 def _rules() -> str:

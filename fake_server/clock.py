@@ -15,6 +15,8 @@ from typing import Protocol
 __all__ = ["Cancel", "Clock", "SystemClock", "VirtualClock"]
 
 Cancel = Callable[[], object]
+LATEST = 253_402_300_799.0
+"""The last second of the year 9999; dates, in answers and logs, end there. Source: datetime.MAXYEAR."""
 
 
 def _nothing() -> None:
@@ -126,12 +128,14 @@ class VirtualClock:
         A call may advance the clock itself.
 
         Raises:
-            ValueError: if `seconds` is negative.
+            ValueError: if `seconds` is negative or no number, or leads to a time that no calendar has.
         """
-        if seconds < 0:
+        if not seconds >= 0:  # NaN is neither
             raise ValueError(f"seconds: expected 0 or more, got {seconds!r}")
         with self._turn:
             end = self._now + seconds
+            if end > LATEST:
+                raise ValueError(f"seconds: expected a time before the year 10000, got {seconds!r} from now")
             while due := self._pop_until(end):
                 due()
         self.on_change()
@@ -145,7 +149,7 @@ class VirtualClock:
             return False
         try:
             with self._lock:
-                end = self._calls[0][0] if self._calls else None
+                end = self._calls[0][0] if self._calls and self._calls[0][0] <= LATEST else None
             due = None if end is None else self._pop_until(end)
             if due is not None:
                 due()

@@ -7,13 +7,11 @@ from pydantic import Field, JsonValue, field_validator
 
 from contract.codec import JSON
 from fake_server.fault import Blow, Fault
+from fake_server.headers import check_headers
 from fake_server.traffic import Serve
 from fake_server.wire import Answer
 
 __all__ = ["BillingPause", "Empty400", "InvalidToken", "RateLimit", "Status"]
-
-FORBIDDEN_IN_HEADERS = frozenset("\r\n\0")
-FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "content-type"})
 
 
 class Status(Fault):
@@ -31,11 +29,7 @@ class Status(Fault):
     @field_validator("headers")
     @classmethod
     def _sendable(cls, headers: dict[str, str]) -> dict[str, str]:
-        for name, value in headers.items():
-            if name.lower() in FRAMING:
-                raise ValueError(f"headers: expected none of {', '.join(sorted(FRAMING))}, got {name!r}")
-            if not name or not (name + value).isascii() or FORBIDDEN_IN_HEADERS & set(name + value):
-                raise ValueError(f"headers: expected ASCII without line ends, got {name!r}: {value!r}")
+        check_headers(headers)
         return headers
 
     async def strike(self, blow: Blow, serve: Serve) -> Answer:

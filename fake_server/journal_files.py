@@ -3,16 +3,12 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 from fake_server.entries import exchange_of, fields_of
+from fake_server.inquiry import ask
 from fake_server.journal import Journal
 
-__all__ = ["as_lines", "fetched", "journal_of", "open_journal", "read_journal"]
-
-PATIENCE_SECONDS = 60.0
-"""Ours: a journal of 64 MiB takes a few seconds to write."""
+__all__ = ["as_lines", "journal_of", "open_journal", "read_journal"]
 
 
 def as_lines(journal: Journal) -> str:
@@ -74,35 +70,5 @@ def open_journal(source: str) -> Journal:
     """
     if not source.startswith(("http://", "https://")):
         return read_journal(Path(source))
-    return journal_of(fetched(source, "/-/journal.jsonl").splitlines(), source)
-
-
-def fetched(url: str, path: str) -> str:
-    """What a server's control answers.
-
-    Args:
-        url: of the server, or of a tenant of it.
-        path: below it.
-
-    Raises:
-        OSError: if it cannot be reached, or answers an error; in its words.
-    """
-    whole = url.rstrip("/") + path
-    try:
-        with urlopen(whole, timeout=PATIENCE_SECONDS) as answer:
-            body: bytes = answer.read()
-    except HTTPError as error:
-        with error:
-            told = _detail(error.read().decode(errors="replace"))
-            raise OSError(f"{whole}: expected 200, got {error.code}: {told}") from None
-    except OSError as error:
-        raise OSError(f"{whole}: expected an answer, got {error}; is the server running?") from None
-    return body.decode()
-
-
-def _detail(text: str) -> str:
-    """What an error says in words; all of it where it is not one of ours."""
-    try:
-        return str(json.loads(text)["detail"])
-    except (KeyError, TypeError, ValueError):
-        return text
+    lines = ask(source, "/-/journal.jsonl").decode(errors="replace")
+    return journal_of(lines.splitlines(), source)

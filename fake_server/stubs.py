@@ -28,6 +28,7 @@ from contract import (
     SampleResponse,
     TensorData,
 )
+from fake_server.headers import check_headers
 from fake_server.service import Service, Submission
 
 __all__ = ["Stub", "StubbedAnswer", "Stubs", "UnusedStub"]
@@ -100,13 +101,15 @@ class Stub:
         """Fail the future with a category, or answer the request itself with a status.
 
         Raises:
-            ValueError: for an unknown category, a status that is none of an error, or no future to fail.
+            ValueError: for an unknown category, a status that is none of an error, headers that cannot be
+                sent, or no future to fail.
         """
         if status is None and isinstance(self.row, Deferred):
             failure = RequestFailure(error, _category(self.row.name, category))
             return self._then(lambda _: _raise(failure))
         if status is None or not 400 <= status <= 599:
             raise ValueError(f"stub of {self.row.name}: expected a status from 400 to 599, got {status}")
+        check_headers(headers or {})
         answer = type("Answer", (StubbedAnswer,), {"status": status})
         return self._then(_Refusal(lambda: answer(error, headers=headers)))
 
@@ -332,7 +335,9 @@ def _sampled(parts: Mapping[str, Any]) -> Step:
     try:
         sequence = SampledSequence.model_validate(fields)
     except ValidationError as error:
-        raise ValueError(f"stub of asample: expected tokens, got {sorted(parts)}; {error}") from None
+        first = error.errors()[0]
+        where, got = ".".join(map(str, first["loc"])), ", ".join(sorted(parts)) or "none"
+        raise ValueError(f"stub of asample: expected tokens, got {got}; {where}: {first['msg']}") from None
     return lambda request: SampleResponse(sequences=[sequence] * request.num_samples)
 
 

@@ -32,7 +32,10 @@ def _name(type_: object) -> str:
 def control_rows() -> list[Row]:
     """A row for each control, with its three faces."""
     head: Row = ("control", "on the fixture", "over HTTP", "command")
-    return [head, *((c.binding.row.summary, f"`{c.python}`", _url(c), c.command) for c in CONTROLS)]
+    return [
+        head,
+        *((c.binding.row.summary, f"`{c.python}`" if c.python else "", _url(c), c.command) for c in CONTROLS),
+    ]
 
 
 def _url(control: Control) -> str:

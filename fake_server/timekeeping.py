@@ -100,7 +100,7 @@ class Timekeeper:
                 by the machine's time, so that its session ends where a lot of time passes at once.
 
         Raises:
-            ValueError: if `seconds` is negative, or the time is the machine's.
+            ValueError: if `seconds` is negative or leads beyond the calendar, or the time is the machine's.
         """
         clock, service = self.virtual_clock, self._service
         with service.lock:

@@ -51,11 +51,14 @@ class Deck:
             times: whether times in answers are written; else only whether they are past or to come.
 
         Raises:
-            ValueError, ModuleNotFoundError: for an upstream that cannot be.
+            ValueError, ModuleNotFoundError: for a path or an upstream that cannot be.
             RuntimeError: if one plays or records by now.
         """
         self._check_empty()
-        recorder = Recorder(self._service, Path(path), times=times)
+        file = Path(path)
+        if not file.name or "\0" in file.name or file.is_dir():
+            raise ValueError(f"cassette: expected the path of a file, got {str(path)!r}")
+        recorder = Recorder(self._service, file, times=times)
         other = None if upstream is None else self._upstream(upstream)
         self._attach(recorder, recorder.serve_stray)
         if other is not None:

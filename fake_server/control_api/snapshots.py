@@ -2,6 +2,8 @@
 
 import asyncio
 
+from pydantic import Field
+
 from contract import (
     BadRequest,
     EmptyRequest,
@@ -22,14 +24,16 @@ from fake_server.world import WAIT_SECONDS
 __all__ = ["SNAPSHOTS"]
 
 FILE = "/-/snapshots/{name}"
+NAME = r"^[A-Za-z0-9._-]{1,64}\z"
+"""Ours: what a path can carry as it is."""
 COMMAND = "`snapshot {}`"
 
 
 class SnapshotRequest(WireModel):
     """Which snapshot."""
 
-    name: str = "latest"
-    wait_seconds: float = WAIT_SECONDS
+    name: str = Field(default="latest", pattern=NAME)
+    wait_seconds: float = Field(default=WAIT_SECONDS, ge=0, allow_inf_nan=False)
     """How long the work under way may take to end, of the machine's time."""
 
 

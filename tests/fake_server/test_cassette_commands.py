@@ -179,3 +179,14 @@ def test_a_cassette_that_cannot_be_is_refused_over_http(tmp_path):
 
     assert [absent.status, no_url.status, unwritable.status] == [400] * 3
     assert "path: expected a file that can be written" in unwritable.json["detail"]
+
+
+@pytest.mark.parametrize("path", ["", ".", "/", "a\0b", "tests"])
+def test_a_recording_has_the_path_of_a_file(path):
+    driver = Driver(control=True)
+
+    reply = driver.post("/-/cassette/record", {"path": path})
+
+    assert reply.status == 400
+    assert "cassette: expected the path of a file, got" in reply.json["detail"]
+    assert driver.get("/-/cassette").json["state"] == "empty"

@@ -55,7 +55,7 @@ def test_a_damaged_file_is_refused_in_words(world, tmp_path, capsys):
     (tmp_path / "bad").write_bytes(b"no snapshot")
 
     assert main(["snapshot", "restore", world.url, str(tmp_path / "bad")]) == 2
-    assert "tinkerproof: snapshot: snapshot: expected a file of tinkerproof" in capsys.readouterr().err
+    assert "got 400: snapshot: expected a file of tinkerproof" in capsys.readouterr().err
 
 
 def test_a_missing_file_and_a_url_of_nobody_are_refused_in_words(world, tmp_path, capsys):
@@ -65,5 +65,8 @@ def test_a_missing_file_and_a_url_of_nobody_are_refused_in_words(world, tmp_path
 
     told = capsys.readouterr().err
     assert "No such file" in told
-    assert "unknown url type" in told
-    assert "http://127.0.0.1:9: expected an answer, got [Errno 111] Connection refused; is the" in told
+    assert "url: expected one such as http://127.0.0.1:8000, got 'nowhere'" in told
+    assert (
+        "http://127.0.0.1:9/-/snapshot: expected an answer, got [Errno 111] Connection refused; is the"
+        in told
+    )

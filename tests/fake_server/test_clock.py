@@ -184,3 +184,11 @@ def test_a_timer_that_was_set_again_can_be_cancelled():
         return called
 
     assert asyncio.run(run()) == []
+
+
+def test_a_call_beyond_the_calendar_is_not_skipped_to():
+    clock = VirtualClock()
+    clock.call_at(1e300, lambda: None)
+
+    assert not clock.skip()
+    assert clock.now() == VirtualClock().now()

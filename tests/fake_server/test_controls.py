@@ -109,6 +109,21 @@ def test_time_does_not_go_back(driver):
     assert (reply.status, reply.json["detail"]) == (400, "seconds: expected 0 or more, got -1.0")
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (b"NaN", "seconds: expected 0 or more, got nan"),
+        (b"Infinity", "seconds: expected a time before the year 10000, got inf from now"),
+        (b"1e300", "seconds: expected a time before the year 10000, got 1e+300 from now"),
+    ],
+)
+def test_time_does_not_leave_the_calendar(driver, seconds, said):
+    reply = driver.post("/-/clock/advance", b'{"seconds": ' + seconds + b"}")
+
+    assert (reply.status, reply.json["detail"]) == (400, said)
+    assert driver.get("/-/clock").json["now"] == driver.clock.now()
+
+
 def test_the_machines_clock_cannot_be_moved():
     driver = Driver(app=create_app(open_scripted, clocks=SystemClock, control=True))
 

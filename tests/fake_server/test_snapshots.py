@@ -318,3 +318,14 @@ def test_the_backend_itself_refuses_base_models_that_it_does_not_have(driver):
 
     with pytest.raises(RequestFailure, match="got 'tinkerproof/pico'"):
         other.restore(driver.service.backend.state())
+
+
+@pytest.mark.parametrize("fields", [{"name": ""}, {"name": "a/b"}, {"name": "a\n"}, {"wait_seconds": -1}])
+def test_a_snapshot_that_no_path_could_name_is_not_taken(fields):
+    driver = Driver(control=True)
+
+    reply = driver.post("/-/snapshot", fields)
+
+    assert reply.status == 422
+    assert f"{next(iter(fields))}: expected" in reply.json["detail"]
+    assert not driver.controls.snapshots

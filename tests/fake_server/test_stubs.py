@@ -238,3 +238,29 @@ def test_a_stub_over_http_that_cannot_be_is_refused_and_not_there(driver, stubs)
     none = driver.post("/-/stubs", {"operation": "nothing", "steps": [{}]})
 
     assert (bad.status, none.status, len(stubs)) == (400, 400, 0)
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (
+            {"status": 503, "headers": {"a\nb": "c"}},
+            "headers: expected ASCII without line ends, got 'a\\nb': 'c'",
+        ),
+        (
+            {"status": 503, "headers": {"a": "\u20ac"}},
+            "headers: expected ASCII without line ends, got 'a': '\u20ac'",
+        ),
+    ],
+)
+def test_a_failure_that_cannot_be_answered_is_refused_over_http(driver, stubs, step, said):
+    refused = driver.post("/-/stubs", {"operation": "optim_step", "steps": [step]})
+
+    assert (refused.status, refused.json["detail"], len(stubs)) == (400, said, 0)
+
+
+def test_a_sample_without_tokens_is_refused_in_a_line(stubs):
+    with pytest.raises(
+        ValueError, match=r"^stub of asample: expected tokens, got toks; tokens: Field required$"
+    ):
+        stubs.on("sample").returns(toks=[1])
