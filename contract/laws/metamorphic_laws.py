@@ -207,7 +207,6 @@ def reads_keep_their_place(s: Subject) -> None:
     "Two models never mix: trained in turns, each is what it is when it is trained alone.",
     source=OURS,
     breaks="has one gradient buffer or one optimizer for all: tenants train each other's models.",
-    needs=("learning",),
 )
 def models_do_not_mix(s: Subject) -> None:
     one, other = two(s)
@@ -227,7 +226,6 @@ def models_do_not_mix(s: Subject) -> None:
     "Models of different sessions do not mix either, and training one leaves the base model as it was.",
     source=OURS,
     breaks="merges the adapter into the base model that all share.",
-    needs=("learning",),
 )
 def base_stays(s: Subject) -> None:
     before = probed(s, s.model())
@@ -316,7 +314,6 @@ def replayed_step_is_made_once(s: Subject) -> None:
     "Training on a datum makes it likelier, and with negative weights less likely.",
     source=OURS,
     breaks="has the sign of the loss or of the step wrong: everything runs, and learns the opposite.",
-    needs=("learning",),
 )
 def learning_has_a_direction(s: Subject) -> None:
     up, down = (sum(moves(s, Pass([s.datum(FIRST, [sign] * 4)]))[:4]) for sign in (1.0, -1.0))

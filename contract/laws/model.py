@@ -82,7 +82,10 @@ class Model:
 
     def loss(self, data: Sequence[Datum], loss: str = "cross_entropy", **options: Any) -> float:
         """`loss:sum` of a forward pass."""
-        return self.forward(data, loss, **options).metrics["loss:sum"]
+        metrics = self.forward(data, loss, **options).metrics
+        if "loss:sum" not in metrics:
+            raise Broken(f"metrics: expected loss:sum, got {', '.join(metrics) or 'none'}")
+        return metrics["loss:sum"]
 
     def logprobs(self, tokens: Sequence[int] = TOKENS) -> list[float]:
         """Of each next token, after a forward pass; the last one's target is token 9."""

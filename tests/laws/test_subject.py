@@ -4,6 +4,7 @@ import pytest
 
 from contract.laws import Broken, Skipped
 from contract.laws.driver import Reply
+from contract.laws.model import Model
 from contract.training import CreateModelResponse, OptimStepResponse
 from tests.laws.small_server import small_server
 
@@ -183,3 +184,11 @@ def test_a_glance_has_the_answer_that_comes_in_time():
 )
 def test_only_408_and_try_again_say_not_yet(answer, pending):
     assert answer.pending is pending
+
+
+def test_a_pass_without_its_loss_breaks_a_law():
+    done = (200, {"loss_fn_output_type": "x", "loss_fn_outputs": [], "metrics": {"tokens:sum": 4}})
+    answers = {"forward_backward": [(200, {"request_id": "r"})], "retrieve_future": [done]}
+
+    with small_server(answers) as subject, pytest.raises(Broken, match="expected loss:sum, got tokens:sum"):
+        Model(subject, "m").loss([subject.datum()])
