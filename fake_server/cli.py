@@ -243,7 +243,10 @@ def _schedule(file: str | None, seed: int | None) -> "Schedule | None":
     schedule = Schedule()
     if file is not None:
         with open(file, "rb") as text:
-            schedule += Schedule.from_json(text.read())
+            try:
+                schedule += Schedule.from_json(text.read())
+            except ValueError as error:
+                raise ValueError(f"--faults {file}: {error}") from None
     if seed is not None:
         rolled = Schedule.random(seed)
         _note(f"faults of --faults-seed {seed}: {rolled.to_json()}")

@@ -84,8 +84,10 @@ class Injector(FaultMethods):
         """As `add`, on the server's own loop, and however late: clients are told the new url.
 
         Raises:
-            LookupError: if a fault refuses connections and no server of tinkerproof's own runs.
+            LookupError: if a fault refuses connections and no server of tinkerproof's own runs. None is set.
         """
+        if self._door is None and any(isinstance(fault, Refuse) for fault in schedule.faults):
+            self._door = self._doors.make()
         for fault in schedule.faults:
             made = self._placed(fault)
             if made.at_once:

@@ -252,7 +252,7 @@ def test_the_command_refuses_a_file_that_is_no_schedule(tmp_path):
 
     url, said = served("--faults", str(file))
 
-    assert (url, "serve: faults[0]: expected one of" in said) == ("", True)
+    assert (url, f"serve: --faults {file}: faults[0]: expected one of" in said) == ("", True)
 
 
 def refused(client):
@@ -343,3 +343,11 @@ def test_a_door_that_leads_nowhere_any_more_is_closed():
     faults.close()
 
     assert faults.door_url
+
+
+def test_of_a_schedule_that_is_refused_nothing_is_set(driver):
+    faults = [{"kind": "latency", "seconds": 1}, {"kind": "refuse"}]
+
+    reply = driver.post("/-/faults", {"faults": faults})
+
+    assert (reply.status, driver.get("/-/faults").json["faults"]) == (400, [])
