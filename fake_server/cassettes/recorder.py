@@ -86,7 +86,10 @@ class Recorder:
         if isinstance(row, Deferred) and isinstance(take.given("request_id"), str):
             self._promises[take.given("request_id")] = take
         if name == "finish_session":
-            self.save()
+            try:
+                self.save()
+            except OSError as error:  # the client has no part in it; who closes the deck hears of it again
+                log.warning("%s: expected a file that can be written, got %s", self.path, error)
 
     def _is_repeat(self, take: Take) -> bool:
         """Whether it is a replay, or asks for the client's configuration again."""

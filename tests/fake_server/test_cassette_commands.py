@@ -190,3 +190,15 @@ def test_a_recording_has_the_path_of_a_file(path):
     assert reply.status == 400
     assert "cassette: expected the path of a file, got" in reply.json["detail"]
     assert driver.get("/-/cassette").json["state"] == "empty"
+
+
+def test_a_recording_that_cannot_be_written_fails_no_client(tmp_path, caplog):
+    driver = Driver(control=True)
+    (tmp_path / "plain").write_text("no folder")
+    driver.post("/-/cassette/record", {"path": str(tmp_path / "plain" / "run.jsonl")})
+
+    finished = driver.post(f"sessions/{driver.session()}/finish", {"reason": {"type": "success"}})
+    closed = driver.call("DELETE", "/-/cassette")
+
+    assert (finished.status, closed.status) == (204, 400)
+    assert "expected a file that can be written, got" in caplog.text
