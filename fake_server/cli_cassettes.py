@@ -127,7 +127,10 @@ def _serve(
 
     serve_forever(app, sock, ready)
     text, status = end(deck)
-    deck.close()
+    try:
+        deck.close()
+    except OSError as error:
+        return _complain(command, error)
     print(text, file=sys.stderr, flush=True)
     return status
 

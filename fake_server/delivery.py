@@ -9,10 +9,11 @@ from fnmatch import fnmatchcase
 from math import inf
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from contract import QueueState, RequestErrorCategory, RequestFailedResponse, WireModel
 from fake_server.futures import Future, Hold
+from fake_server.occasions import operations_of
 from fake_server.service import Service
 
 __all__ = ["ActiveRule", "Delivery", "DeliveryChoice", "DeliveryRule"]
@@ -22,7 +23,7 @@ class DeliveryRule(WireModel):
     """Which futures, and when they show: once everything that is asked for here is met."""
 
     operation: str = "*"
-    """A pattern with `*` and `?`: `optim_step`, `save_*`."""
+    """A pattern with `*` and `?`: `optim_step`, `save_*`; `sample` is `asample`."""
     owner: str = "*"
     """A pattern for the model, sampling session or session that a future belongs to."""
     seq_id: int | None = None
@@ -48,6 +49,12 @@ class DeliveryRule(WireModel):
     queue_state_reason: str | None = None
     """The same, for people."""
 
+    @field_validator("operation")
+    @classmethod
+    def _check_operation(cls, operation: str) -> str:
+        operations_of(operation)
+        return operation
+
     @model_validator(mode="after")
     def _check_category(self) -> "DeliveryRule":
         if self.error is None and self.category is not None:
@@ -57,7 +64,7 @@ class DeliveryRule(WireModel):
     def fits(self, future: Future) -> bool:
         """Whether it is for this future."""
         return (
-            fnmatchcase(future.operation, self.operation)
+            future.operation in operations_of(self.operation)
             and fnmatchcase(future.owner, self.owner)
             and self.seq_id in (None, future.seq_id)
         )

@@ -200,6 +200,7 @@ class Stubs:
         self,
         operation: str,
         predicate: Callable[[Any], bool] | None = None,
+        /,
         *,
         times: int | None = None,
         strict: bool = True,

@@ -29,13 +29,22 @@ def _name(type_: object) -> str:
     return getattr(type_, "__name__", "any outcome")
 
 
+PARTS_OF_THE_PAGE = {"page_style", "page_script", "rows", "entry"}
+"""What the page loads by itself; nobody else needs it."""
+ELSEWHERE: tuple[Row, ...] = (
+    ("Answer some operations by another server.", "`cassettes.route(url, ...)`", "", "proxy --upstream URL"),
+    ("Let nothing get beyond loopback.", "by itself; elsewhere `fake_server.guard.network_guard()`", "", ""),
+    ("Shorten the SDK's own waits.", "`fake_server.fast_sdk.fast_sdk()`, fixture `tinker_fast_sdk`", "", ""),
+)
+"""Controls that act at a server's start, or in the client's process: over HTTP they make no sense."""
+
+
 def control_rows() -> list[Row]:
     """A row for each control, with its three faces."""
     head: Row = ("control", "on the fixture", "over HTTP", "command")
-    return [
-        head,
-        *((c.binding.row.summary, f"`{c.python}`" if c.python else "", _url(c), c.command) for c in CONTROLS),
-    ]
+    listed = (control for control in CONTROLS if control.binding.row.name not in PARTS_OF_THE_PAGE)
+    rows = ((c.binding.row.summary, f"`{c.python}`" if c.python else "", _url(c), c.command) for c in listed)
+    return [head, *rows, *ELSEWHERE]
 
 
 def _url(control: Control) -> str:

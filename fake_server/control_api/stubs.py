@@ -69,6 +69,10 @@ def _shown(stub: Stub) -> StubResponse:
 def add_stub(call: Call, request: StubRequest) -> StubResponse:
     """Add a stub."""
     stubs = controls_of(call).stubs
+    if clash := {"times", "strict"} & request.where.keys():
+        raise BadRequest(
+            f"where: expected fields of the request, got {', '.join(clash)}; put it beside `where`"
+        )
     stub = None
     try:
         stub = stubs.on(request.operation, times=request.times, strict=request.strict, **request.where)

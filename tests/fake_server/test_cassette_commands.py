@@ -202,3 +202,13 @@ def test_a_recording_that_cannot_be_written_fails_no_client(tmp_path, caplog):
 
     assert (finished.status, closed.status) == (204, 400)
     assert "expected a file that can be written, got" in caplog.text
+
+
+def test_a_run_whose_recording_cannot_be_written_ends_in_words(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "gone"
+    monkeypatch.setattr("fake_server.running.serve_forever", lambda *_: folder.write_text("a file"))
+
+    status = main(["record", "--upstream", "http://127.0.0.1:9", "--out", str(folder / "run.jsonl")])
+
+    assert status == 2
+    assert "tinkerproof: record: " in capsys.readouterr().err

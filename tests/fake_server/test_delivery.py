@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from fake_server.app import create_app
 from fake_server.clock import VirtualClock
 from fake_server.delivery import DeliveryRule
+from fake_server.futures import Future
 from fake_server.running import find_backend
 from tests.fake_server.driver import Driver
 
@@ -315,3 +316,14 @@ def test_a_backend_that_computes_on_a_thread_is_delivered_by_the_same_rules():
 
     assert statuses == [408, 408, 200]
     driver.app.state.tenants.close()
+
+
+def test_an_operation_that_there_is_not_is_refused_with_those_that_are_near(driver):
+    reply = driver.post("/-/delivery", {"operation": "optm_step", "held": True})
+
+    assert reply.status == 422
+    assert "near: optim_step" in reply.json["detail"]
+
+
+def test_a_rule_knows_operations_by_the_names_of_the_sdk():
+    assert DeliveryRule(operation="sample").fits(Future("r", "asample", "o", 1, b"", 0.0))

@@ -264,3 +264,12 @@ def test_a_sample_without_tokens_is_refused_in_a_line(stubs):
         ValueError, match=r"^stub of asample: expected tokens, got toks; tokens: Field required$"
     ):
         stubs.on("sample").returns(toks=[1])
+
+
+def test_what_stands_beside_the_fields_is_not_one_of_them(driver):
+    reply = driver.post("/-/stubs", {"operation": "optim_step", "where": {"times": 2}, "steps": [{}]})
+
+    assert (reply.status, reply.json["detail"]) == (
+        400,
+        "where: expected fields of the request, got times; put it beside `where`",
+    )
