@@ -26,7 +26,7 @@ serve: $(READY) ## Run a server
 
 test: $(READY) ## All tests, with coverage; leaves out the slow suites
 	@rm -f .coverage .coverage.*
-	OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest -m "not slow" -n $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest -m "not slow" -n $(JOBS) --dist worksteal
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --include='contract/*,fake_server/*' --fail-under=100
 	$(BIN)/python -m coverage report --include='reference_engine/*' --fail-under=95

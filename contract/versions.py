@@ -114,10 +114,7 @@ def upgrade(operation_name: str, body: dict[str, Any]) -> dict[str, Any]:
     Fills what old clients leave out, renames and drops fields that are gone, and drops a null that stands
     for a default. Anything else stays as it is, to be judged by the request type. `body` is not changed.
     """
-    kind = _REQUEST_OF.get(operation_name)
-    if kind is None:  # not of the API: no client is old
-        return body
-    upgraded = _upgraded(frozenset({kind}), body)
+    upgraded = _upgraded(frozenset({_REQUEST_OF[operation_name]}), body)
     return {**_FILLED.get(operation_name, {}), **upgraded}
 
 

@@ -133,8 +133,7 @@ def quiet(service: Service, wait_seconds: float, act: Callable[[], T], *, held: 
                     f"tenant {service.name!r}: expected no operation under way, got {told} after "
                     f"{wait_seconds:g} s; poll its future first, or send what it waits for"
                 )
-            if busy:
-                service.futures.settled.wait(left)
+            service.futures.settled.wait(left if busy else 0.0)
 
 
 def _busy(service: Service, *, held: bool) -> list[str]:

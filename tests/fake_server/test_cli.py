@@ -301,3 +301,20 @@ def test_help_imports_nothing_heavy():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
 
     assert run.stderr.strip() == "set()"
+
+
+@pytest.mark.parametrize("by_file", [True, False])
+@pytest.mark.parametrize("by_seed", [True, False])
+def test_faults_come_from_a_file_and_from_a_seed(tmp_path, monkeypatch, capsys, by_file, by_seed):
+    served = []
+    monkeypatch.setattr("fake_server.running.serve_forever", lambda app, *_: served.append(app))
+    file = tmp_path / "faults.json"
+    file.write_text('{"faults": [{"kind": "reset"}]}')
+    options = [*(["--faults", str(file)] if by_file else []), *(["--faults-seed", "3"] if by_seed else [])]
+
+    assert main(["serve", "--control", *options]) == 0
+
+    kinds = [one.fault.kind for one in served[0].state.tenants.get().controls.faults]
+    assert (kinds[:1] == ["reset"]) is by_file
+    assert (len(kinds) > 1) is by_seed
+    assert ("faults of --faults-seed 3: " in capsys.readouterr().err) is by_seed

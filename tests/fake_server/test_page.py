@@ -244,3 +244,15 @@ def test_a_predicate_cannot_be_copied(driver):
     reply = driver.get("/-/test?first=1&last=1")
 
     assert (reply.status, "got a predicate" in reply.json["detail"]) == (400, True)
+
+
+def test_a_refusal_is_copied_in_its_words_where_no_id_is_in_them(driver, pytester):
+    model = driver.model()
+    driver.get("training_runs?limit=0")
+    driver.result("save_weights", {"model_id": model, "seq_id": 1, "path": "one"})
+    driver.result("load_weights", {"model_id": model, "seq_id": 2, "path": "tinker://nobody/weights/x"})
+    text = copied(driver, 1, 100)
+    assert "[\"detail\"] == 'limit: expected 1 to 1000, got 0'" in text
+    pytester.makepyfile(text)
+
+    pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider").assert_outcomes(passed=1)

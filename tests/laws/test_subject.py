@@ -5,6 +5,7 @@ import pytest
 from contract.laws import Broken, Skipped
 from contract.laws.driver import Reply
 from contract.laws.model import Model
+from contract.laws.sampler import Sampler
 from contract.training import CreateModelResponse, OptimStepResponse
 from tests.laws.small_server import small_server
 
@@ -192,3 +193,20 @@ def test_a_pass_without_its_loss_breaks_a_law():
 
     with small_server(answers) as subject, pytest.raises(Broken, match="expected loss:sum, got tokens:sum"):
         Model(subject, "m").loss([subject.datum()])
+
+
+def test_a_named_save_without_a_path_breaks_a_law():
+    done = (200, {"type": "save_weights_for_sampler", "sampling_session_id": "s"})
+    answers = {"save_weights_for_sampler": [(200, {"request_id": "r"})], "retrieve_future": [done]}
+
+    with small_server(answers) as subject, pytest.raises(Broken, match="expected a path for the name"):
+        Model(subject, "m").save_for_sampler("one")
+
+
+def test_a_sample_that_is_refused_or_has_no_scores_breaks_a_law():
+    with small_server({}) as subject, pytest.raises(Broken, match="asample: expected 200, got 404"):
+        Sampler(subject, "s").sample()
+
+    answers = {"asample": [(200, {"request_id": "r"})], "retrieve_future": [(200, {"sequences": []})]}
+    with small_server(answers) as subject, pytest.raises(Broken, match="prompt_logprobs: expected a list"):
+        Sampler(subject, "s").logprobs([1, 2])

@@ -82,7 +82,7 @@ def test_a_feature_that_nobody_knows_is_an_error_of_the_suite(subject):
     outcome = try_law(law_of(lambda _: None, needs=("telepathy",)), subject)
 
     assert outcome.verdict == "error"
-    assert "feature: expected one of learning" in outcome.text
+    assert "feature: expected one of " in outcome.text
 
 
 @pytest.mark.parametrize(
