@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from concurrent.futures import Future as Computation
 
 import pytest
@@ -327,6 +328,22 @@ async def polls(driver, tokens, request_id):
     return statuses
 
 
+def watch_pauses(monkeypatch, paused):
+    """Note every wait for real time that this thread asks for, in place of it; other threads go on."""
+    own, sleep, call_later = threading.get_ident(), time.sleep, asyncio.BaseEventLoop.call_later
+
+    def slept(seconds):
+        return paused.append(seconds) if threading.get_ident() == own else sleep(seconds)
+
+    def called(loop, *call, **options):
+        if threading.get_ident() == own:
+            return paused.append(call)
+        return call_later(loop, *call, **options)
+
+    monkeypatch.setattr("time.sleep", slept)
+    monkeypatch.setattr(asyncio.BaseEventLoop, "call_later", called)
+
+
 def test_a_day_of_heartbeats_tokens_and_a_thousand_polls_need_no_real_time(monkeypatch):
     settings = Settings(
         client_config=ClientConfigResponse(pjwt_auth_enabled=True), long_poll_seconds=DAY / 1001
@@ -338,8 +355,7 @@ def test_a_day_of_heartbeats_tokens_and_a_thousand_polls_need_no_real_time(monke
     driver.controls.delivery("optim_step").after(DAY + 1)
     request_id = driver.answer("optim_step", driver.step(model, 1))["request_id"]
     driver.clock.auto = True
-    monkeypatch.setattr("time.sleep", paused.append)
-    monkeypatch.setattr(asyncio.BaseEventLoop, "call_later", lambda loop, *call: paused.append(call))
+    watch_pauses(monkeypatch, paused)
 
     async def main():
         return await asyncio.gather(
