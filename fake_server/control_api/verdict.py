@@ -1,5 +1,7 @@
 """The verdict on the client over HTTP."""
 
+import asyncio
+
 from contract import EmptyRequest, Operation, WireResponse
 from fake_server.control_api.control import Control, control, controls_of
 from fake_server.rules.rule import Severity
@@ -33,9 +35,9 @@ class VerdictResponse(WireResponse):
     findings: list[FindingResponse]
 
 
-def get_verdict(call: Call, _request: EmptyRequest) -> VerdictResponse:
-    """The findings until now."""
-    return VerdictResponse.model_validate(controls_of(call).verdict.as_json())
+async def get_verdict(call: Call, _request: EmptyRequest) -> VerdictResponse:
+    """The findings until now; on a thread, since a full journal takes a second, and requests go on."""
+    return VerdictResponse.model_validate(await asyncio.to_thread(controls_of(call).verdict.as_json))
 
 
 VERDICT: tuple[Control, ...] = (
