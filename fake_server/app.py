@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
@@ -31,16 +31,13 @@ from contract.versions import SdkVersion
 from fake_server.auth import check_credential
 from fake_server.bindings import Binding, Routes
 from fake_server.clock import Clock, SystemClock
-from fake_server.control_api import CONTROL, CONTROLS
-from fake_server.controls import Controls
 from fake_server.doors import Doors
-from fake_server.faults import Schedule
 from fake_server.handlers import BINDINGS
 from fake_server.handlers.files import FILES, fetch_file
 from fake_server.service import Call, Service, Submission
 from fake_server.settings import Settings
 from fake_server.stubs import StubbedAnswer
-from fake_server.tenants import Tenants
+from fake_server.tenants import CONTROL, Tenants
 from fake_server.traffic import ClientGone, Exchange, Serve
 from fake_server.wire import (
     Answer,
@@ -53,6 +50,9 @@ from fake_server.wire import (
     read_exactly,
     send_whole,
 )
+
+if TYPE_CHECKING:
+    from fake_server.faults import Schedule
 
 __all__ = ["create_app", "for_tenant"]
 
@@ -311,7 +311,7 @@ def create_app(
     clocks: Callable[[], Clock] = SystemClock,
     options: BackendOptions | None = None,
     control: bool = False,
-    faults: Schedule | None = None,
+    faults: "Schedule | None" = None,
 ) -> Starlette:
     """An app that serves every operation for every tenant; `app.state.tenants` holds them.
 
@@ -336,6 +336,8 @@ def create_app(
         backend = open_backend(replace(given, seed=chosen.seed))
         service = Service(name, chosen, backend, clock or clocks())
         if control or faults is not None:
+            from fake_server.controls import Controls  # a fifth of a second, only where they are on
+
             service.controls = Controls(service, tenants, doors, faults)
         return service
 
@@ -348,11 +350,16 @@ def create_app(
         yield
         tenants.close()
 
-    controls = Routes(row.binding for row in CONTROLS) if control else None
-    app = App(Gateway(tenants, Routes(BINDINGS), controls), lifespan=lifespan)
+    app = App(Gateway(tenants, Routes(BINDINGS), _control_routes() if control else None), lifespan=lifespan)
     app.state.tenants = tenants
     app.state.doors = doors
     return app
+
+
+def _control_routes() -> Routes:
+    from fake_server.control_api import CONTROLS
+
+    return Routes(row.binding for row in CONTROLS)
 
 
 def for_tenant(app: ASGIApp, name: str) -> ASGIApp:

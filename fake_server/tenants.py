@@ -10,10 +10,12 @@ from fake_server.clock import Clock
 from fake_server.service import Service
 from fake_server.settings import Settings
 
-__all__ = ["DEFAULT", "MakeService", "Tenants"]
+__all__ = ["CONTROL", "DEFAULT", "MakeService", "Tenants"]
 
 DEFAULT = "default"
 PREFIX = "/t/"
+CONTROL = "/-/"
+"""Below a tenant's prefix: where the controls are, and the page."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 MOST_TENANTS = 10_000
 

@@ -10,12 +10,10 @@ from fake_server.controls import Controls
 from fake_server.service import Call
 from fake_server.wire import Answer
 
-__all__ = ["CONTROL", "Control", "control", "controls_of"]
+__all__ = ["Control", "control", "controls_of"]
 
 Q = TypeVar("Q", bound=WireModel)
 A = TypeVar("A")
-CONTROL = "/-/"
-"""Below a tenant's prefix: where the controls are, and the page."""
 
 
 @dataclass(frozen=True, slots=True)
