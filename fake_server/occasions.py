@@ -13,21 +13,11 @@ from pydantic import BeforeValidator, Field, JsonValue, field_validator, model_v
 
 from contract import OPERATIONS, WireModel
 from contract.versions import SdkVersion
+from fake_server.sdk_words import SDK_WORDS
 from fake_server.traffic import Exchange
 
 __all__ = ["Occasion", "PlainOccasion", "Predicate", "When", "operations_of", "roll"]
 
-ALIASES: Mapping[str, str] = {
-    "sample": "asample",
-    "compute_logprobs": "asample",
-    "create_lora_training_client": "create_model",
-    "create_sampling_client": "create_sampling_session",
-    "heartbeat": "session_heartbeat",
-    "load_state": "load_weights",
-    "save_state": "save_weights",
-    "close": "finish_session",
-}
-"""What the methods of the SDK are called, and the operation that each calls."""
 NAMES = tuple(row.name for row in OPERATIONS)
 COMPARISON = re.compile(r"(>=|<=|==|>|<)?\s*(\d+)(?:\.(\d+))?(?:\.(\d+))?\Z")
 COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -75,9 +65,9 @@ def operations_of(pattern: str) -> frozenset[str]:
         ValueError: if it means none, listing those that are near.
     """
     found = {name for name in NAMES if fnmatchcase(name, pattern)}
-    found |= {name for alias, name in ALIASES.items() if fnmatchcase(alias, pattern)}
+    found |= {name for alias, name in SDK_WORDS.items() if fnmatchcase(alias, pattern)}
     if not found:
-        near = get_close_matches(pattern.strip("*?"), [*NAMES, *ALIASES], n=3, cutoff=0.4)
+        near = get_close_matches(pattern.strip("*?"), [*NAMES, *SDK_WORDS], n=3, cutoff=0.4)
         told = ", ".join(near) or "`tinkerproof operations` lists them"
         raise ValueError(f"operation: expected the name of one, or a pattern, got {pattern!r}; near: {told}")
     return frozenset(found)

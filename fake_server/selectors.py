@@ -9,23 +9,16 @@ from pydantic_core import to_jsonable_python
 
 from contract import OPERATIONS, UNSERVED
 from fake_server.entries import Entry
+from fake_server.sdk_words import SDK_WORDS
 
 __all__ = ["ALIASES", "BACKGROUND", "MISSING", "matches", "names_of", "value_at"]
 
 NAMES = tuple(row.name for row in (*OPERATIONS, *UNSERVED))
 ALIASES: Mapping[str, str] = {
-    "close": "finish_session",
-    "compute_logprobs": "asample",
-    "create_lora_training_client": "create_model",
-    "create_sampling_client": "create_sampling_session",
+    **SDK_WORDS,
     "create_training_client_from_state": "load_weights",
-    "heartbeat": "session_heartbeat",
-    "load_state": "load_weights",
     "poll": "retrieve_future",
-    "sample": "asample",
-    "save_state": "save_weights",
 }
-"""The SDK's words. Source: sdk 0.38.0 lib/public_interfaces."""
 BACKGROUND = frozenset(
     {
         "auth_token",

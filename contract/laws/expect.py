@@ -9,6 +9,7 @@ from contract.laws.driver import Reply
 from contract.laws.law import Broken
 
 __all__ = [
+    "REPEATED",
     "expect",
     "expect_close",
     "expect_differ",
@@ -23,6 +24,8 @@ MOST_SHOWN = 6
 RETRIED = (408, 409, 429)
 PAUSED = 402
 """Repeated for an hour. Source: sdk 0.38.0 lib/internal_client_holder.py."""
+REPEATED = frozenset({PAUSED, *RETRIED})
+"""Statuses below 500 that clients repeat, for minutes or for ever. Source: sdk 0.38.0 _base_client.py."""
 
 
 def expect(true: object, what: str) -> None:
@@ -76,7 +79,7 @@ def expect_refusal(reply: Reply, what: str) -> None:
     Raises:
         Broken: showing what came.
     """
-    if not 400 <= reply.status < 500 or reply.status in (PAUSED, *RETRIED):
+    if not 400 <= reply.status < 500 or reply.status in REPEATED:
         raise Broken(f"{what}: expected a refusal that is final, got {reply.status} {_short(reply.body)}")
     if reply.headers.get("x-should-retry") == "true":
         raise Broken(f"{what}: expected a refusal that is final, got {reply.status} to be tried again")

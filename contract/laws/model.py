@@ -21,9 +21,10 @@ from contract.weights import LoadWeightsResponse, SaveWeightsForSamplerResponseI
 if TYPE_CHECKING:
     from contract.laws.subject import Subject
 
-__all__ = ["Model"]
+__all__ = ["PROTOBUF_SINCE", "Model"]
 
 PROTOBUF_SINCE = SdkVersion(0, 25, 0)
+"""First release whose training passes are protobuf, as observed on the wire."""
 TOKENS = (5, 6, 7, 8)
 
 

@@ -1,14 +1,12 @@
 """`refusal_of`: what a server says to a request that it must not take, for good."""
 
 from contract.laws.driver import Reply
+from contract.laws.expect import REPEATED
 from contract.laws.law import Broken
 from contract.laws.model import promised
 from contract.laws.subject import Subject
 
 __all__ = ["refusal_of"]
-
-REPEATED = frozenset({402, 408, 409, 429})
-"""Statuses below 500 that clients repeat, for minutes or for ever. Source: sdk 0.38.0 _base_client.py."""
 
 
 def refusal_of(subject: Subject, reply: Reply, what: str) -> str:

@@ -14,7 +14,7 @@ from contract.ids import ModelID
 from contract.inputs import Datum, ModelInput
 from contract.laws.driver import Driver, Reply
 from contract.laws.law import Broken, Skipped
-from contract.laws.model import Model
+from contract.laws.model import PROTOBUF_SINCE, Model
 from contract.laws.sampler import Sampler
 from contract.training import CreateModelResponse, ForwardBackwardOutput
 from contract.versions import SdkVersion
@@ -23,8 +23,6 @@ __all__ = ["Subject"]
 
 T = TypeVar("T")
 MOST_POLLS = 10_000
-PROTOBUF_SINCE = SdkVersion(0, 25, 0)
-"""First release whose training passes are protobuf, as observed on the wire."""
 
 
 @dataclass(slots=True)
