@@ -28,6 +28,7 @@ __all__ = [
     "knows_checkpoint_type",
     "misplaced",
     "retries_429_on_retrieve",
+    "sends_through_pyqwest",
     "upgrade",
 ]
 
@@ -65,6 +66,7 @@ class SdkVersion(NamedTuple):
 _CHECKPOINT_TYPES_SINCE: Mapping[CheckpointType, SdkVersion] = {"external": SdkVersion(0, 28, 0)}
 _RETRIES_429_SINCE = SdkVersion(0, 21, 0)
 _ARCHIVE_JSON_SINCE = SdkVersion(0, 22, 2)
+_PYQWEST_SINCE = SdkVersion(0, 22, 0)
 
 
 def knows_checkpoint_type(version: SdkVersion, checkpoint_type: CheckpointType) -> bool:
@@ -80,6 +82,11 @@ def retries_429_on_retrieve(version: SdkVersion) -> bool:
 def follows_archive_redirect(version: SdkVersion) -> bool:
     """Whether a client expects an archive's URL as a redirect; later ones read it from JSON."""
     return version < _ARCHIVE_JSON_SINCE
+
+
+def sends_through_pyqwest(version: SdkVersion) -> bool:
+    """Whether a client sends through pyqwest unless a flag says otherwise; older ones through httpx."""
+    return version >= _PYQWEST_SINCE
 
 
 _FILLED: Mapping[str, Mapping[str, object]] = {

@@ -18,6 +18,7 @@ from contract.versions import (
     SdkVersion,
     knows_checkpoint_type,
     retries_429_on_retrieve,
+    sends_through_pyqwest,
     upgrade,
 )
 
@@ -70,6 +71,11 @@ def test_external_checkpoints_are_known_since_0_28_0(version, knows):
 @pytest.mark.parametrize(("version", "retries"), [("0.20.0", False), ("0.21.0", True)])
 def test_429_is_retried_on_retrieve_since_0_21_0(version, retries):
     assert retries_429_on_retrieve(SdkVersion.parse(version)) is retries
+
+
+@pytest.mark.parametrize(("version", "sends"), [("0.21.0", False), ("0.22.0", True)])
+def test_pyqwest_is_the_usual_transport_since_0_22_0(version, sends):
+    assert sends_through_pyqwest(SdkVersion.parse(version)) is sends
 
 
 TOKENS = {"chunks": [{"tokens": [1, 2, 3]}]}
