@@ -21,6 +21,7 @@ __all__ = [
     "EmptyBody",
     "Garbage",
     "NanLiterals",
+    "Spoilt",
     "WrongContentType",
     "WrongEncoding",
     "WrongResult",
@@ -35,7 +36,7 @@ NO_OUTPUT = ForwardBackwardOutput(
 )
 
 
-class _Spoilt(Fault):
+class Spoilt(Fault):
     """The work is done; its answer is changed."""
 
     async def strike(self, blow: Blow, serve: Serve) -> Answer:
@@ -52,7 +53,7 @@ class _Spoilt(Fault):
         ...
 
 
-class BadJson(_Spoilt):
+class BadJson(Spoilt):
     """JSON that ends early, with a length that fits."""
 
     kind: Literal["bad_json"] = "bad_json"
@@ -63,7 +64,7 @@ class BadJson(_Spoilt):
         return replace(answer, body=answer.body[:-1] if is_json else b'{"', media_type=JSON)
 
 
-class BadProtobuf(_Spoilt):
+class BadProtobuf(Spoilt):
     """Bytes that say they are protobuf and are not."""
 
     kind: Literal["bad_protobuf"] = "bad_protobuf"
@@ -73,7 +74,7 @@ class BadProtobuf(_Spoilt):
         return replace(answer, body=ENDLESS_FIELD + answer.body, media_type=PROTOBUF)
 
 
-class WrongContentType(_Spoilt):
+class WrongContentType(Spoilt):
     """The right body under another type."""
 
     kind: Literal["wrong_content_type"] = "wrong_content_type"
@@ -84,7 +85,7 @@ class WrongContentType(_Spoilt):
         return replace(answer, media_type=self.media_type)
 
 
-class WrongEncoding(_Spoilt):
+class WrongEncoding(Spoilt):
     """A body that says it is compressed and is not."""
 
     kind: Literal["wrong_encoding"] = "wrong_encoding"
@@ -95,7 +96,7 @@ class WrongEncoding(_Spoilt):
         return replace(answer, headers={**(answer.headers or {}), "content-encoding": self.encoding})
 
 
-class WrongResult(_Spoilt):
+class WrongResult(Spoilt):
     """A well-formed answer of another type: of a health check, or the other result that is protobuf."""
 
     kind: Literal["wrong_result"] = "wrong_result"
@@ -111,7 +112,7 @@ class WrongResult(_Spoilt):
         return replace(answer, body=json.dumps(told).encode(), media_type=JSON)
 
 
-class NanLiterals(_Spoilt):
+class NanLiterals(Spoilt):
     """NaN in the place of every fraction: as the literal in JSON, which no client reads, or in protobuf."""
 
     kind: Literal["nan"] = "nan"
@@ -147,7 +148,7 @@ def _nan_result(result: object) -> object:
     return result.model_copy(update={"sequences": sequences})
 
 
-class EmptyBody(_Spoilt):
+class EmptyBody(Spoilt):
     """Nothing where something should be."""
 
     kind: Literal["empty_body"] = "empty_body"
@@ -157,7 +158,7 @@ class EmptyBody(_Spoilt):
         return replace(answer, body=b"")
 
 
-class Garbage(_Spoilt):
+class Garbage(Spoilt):
     """Random bytes where something should be."""
 
     kind: Literal["garbage"] = "garbage"

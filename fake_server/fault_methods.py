@@ -1,10 +1,13 @@
 """The faults as methods, for a test that sets them one by one: `fake.faults.status("optim_step", 503)`."""
 
 from abc import ABC, abstractmethod
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from pydantic import JsonValue
 
+from contract.codec import JSON
 from fake_server.fault import Fault
 from fake_server.fault_answers import BillingPause, Empty400, InvalidToken, RateLimit, Status
 from fake_server.fault_bodies import (
@@ -19,6 +22,7 @@ from fake_server.fault_bodies import (
 )
 from fake_server.fault_connections import BadHttp, Drip, DropRequest, LoseAnswer, Reset, Stall, Truncate
 from fake_server.fault_delays import Duplicate, Latency, Reorder
+from fake_server.fault_forgeries import ChangedFields, Edited, Forged
 from fake_server.fault_refusals import Refuse
 from fake_server.occasions import Occasion, PlainOccasion, When
 
@@ -149,6 +153,44 @@ class FaultMethods(ABC):
     def garbage(self, operation: str = "*", *, size: int = 64, **when: Unpack[Occasion]) -> "SetFault":
         """Random bytes for a body."""
         return self.set(Garbage(when=_when(operation, when), size=size))
+
+    def forged(
+        self,
+        operation: str = "*",
+        body: bytes = b"",
+        media_type: str = JSON,
+        *,
+        status: int = 200,
+        **when: Unpack[Occasion],
+    ) -> "SetFault":
+        """A body that was made up."""
+        fields = {"body": b64encode(body), "media_type": media_type, "status": status}
+        return self.set(Forged.model_validate({"when": _when(operation, when), **fields}))
+
+    def edited(
+        self,
+        operation: str = "*",
+        *,
+        at: float = 1.0,
+        drop: int = 0,
+        insert: bytes = b"",
+        **when: Unpack[Occasion],
+    ) -> "SetFault":
+        """Some bytes less, and others in their place."""
+        fields = {"at": at, "drop": drop, "insert": b64encode(insert)}
+        return self.set(Edited.model_validate({"when": _when(operation, when), **fields}))
+
+    def changed_fields(
+        self,
+        operation: str = "*",
+        *,
+        answer: Mapping[str, JsonValue] | None = None,
+        without: Sequence[str] = (),
+        **when: Unpack[Occasion],
+    ) -> "SetFault":
+        """Fields of the answer by dotted name, and names of fields that it lacks."""
+        given, lacking = dict(answer or {}), tuple(without)
+        return self.set(ChangedFields(when=_when(operation, when), fields=given, without=lacking))
 
     def lose_answer(self, operation: str = "*", **when: Unpack[Occasion]) -> "SetFault":
         """The work is done, the answer lost."""

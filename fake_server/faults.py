@@ -22,6 +22,7 @@ from fake_server.fault_bodies import (
 )
 from fake_server.fault_connections import BadHttp, Drip, DropRequest, LoseAnswer, Reset, Stall, Truncate
 from fake_server.fault_delays import Duplicate, Latency, Reorder
+from fake_server.fault_forgeries import ChangedFields, Edited, Forged
 from fake_server.fault_refusals import Refuse
 from fake_server.occasions import When, roll
 
@@ -44,6 +45,9 @@ AnyFault: TypeAlias = Annotated[
     | NanLiterals
     | EmptyBody
     | Garbage
+    | Forged
+    | Edited
+    | ChangedFields
     | LoseAnswer
     | DropRequest
     | Reset
