@@ -8,11 +8,12 @@ from contract.laws.batched_laws import BATCHED_LAWS
 from contract.laws.checkpoint_laws import CHECKPOINT_LAWS
 from contract.laws.future_laws import FUTURE_LAWS
 from contract.laws.isolation_laws import ISOLATION_LAWS
-from contract.laws.law import GROUPS, Broken, Law, Lawbook, Skipped
+from contract.laws.law import GROUPS, Broken, Law, Lawbook, Skipped, laws_by_id
 from contract.laws.loss_laws import LOSS_LAWS
 from contract.laws.metamorphic_laws import METAMORPHIC_LAWS
 from contract.laws.metamorphic_losses import METAMORPHIC_LOSSES
 from contract.laws.metamorphic_optimizer import METAMORPHIC_OPTIMIZER
+from contract.laws.metamorphic_sequence import METAMORPHIC_SEQUENCE
 from contract.laws.metamorphic_state import METAMORPHIC_STATE
 from contract.laws.old_client_laws import OLD_CLIENT_LAWS
 from contract.laws.order_laws import ORDER_LAWS
@@ -54,6 +55,7 @@ BOOKS = (
     METAMORPHIC_OPTIMIZER,
     METAMORPHIC_STATE,
     METAMORPHIC_LOSSES,
+    METAMORPHIC_SEQUENCE,
 )
-LAWS: dict[str, Law] = {law.id: law for book in BOOKS for law in book}
+LAWS: dict[str, Law] = laws_by_id(BOOKS)
 """All laws by id, in the order in which they are tried."""

@@ -1,41 +1,28 @@
 """Laws of checkpoints and training runs as resources: listed, kept, shared, deleted, copied, downloaded."""
 
 from datetime import datetime, timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 from contract.ids import model_id_of
+from contract.laws.checkpoints import done, entry, listed, place
 from contract.laws.driver import Driver
 from contract.laws.expect import expect, expect_close, expect_equal, expect_status
 from contract.laws.law import Lawbook
 from contract.laws.model import Model
 from contract.laws.refusal import refusal_of
 from contract.laws.subject import Subject
-from contract.weights import SaveWeightsExternalResponseInternal
+from contract.weights import (
+    Checkpoint,
+    CheckpointsListResponse,
+    SaveWeightsExternalResponseInternal,
+    TrainingRunsResponse,
+)
 
 __all__ = ["CHECKPOINT_LAWS"]
 
 CHECKPOINT_LAWS = Lawbook()
 law = CHECKPOINT_LAWS.law
 HOUR = 3600
-
-
-def place(path: str) -> dict[str, str]:
-    """The parts of a path that stand in URLs."""
-    parts = path.removeprefix("tinker://").split("/")
-    expect(len(parts) == 3, f"path: expected tinker://<run>/<segment>/<name>, got {path!r}")
-    return dict(zip(("training_run_id", "segment", "name"), parts, strict=True))
-
-
-def listed(s: Subject, run: str) -> dict[str, dict[str, Any]]:
-    """A training run's checkpoints by path, as the list has them."""
-    answer = s.answer("list_checkpoints", {"training_run_id": run})
-    return {each["tinker_path"]: each for each in answer["checkpoints"]}
-
-
-def done(s: Subject, operation: str, path: str, **fields: object) -> None:
-    """Do something to a checkpoint that must succeed."""
-    expect_status(s.driver.call(operation, {**place(path), **fields}), 200, 201, 202, 204, what=operation)
 
 
 def external(s: Subject, model: Model) -> str:
@@ -55,11 +42,11 @@ def external(s: Subject, model: Model) -> str:
 def checkpoints_of_a_run(s: Subject) -> None:
     model = s.model()
     paths = [model.save("a"), model.save_for_sampler("b")]
-    found = listed(s, model.id)
-    expect_equal(set(found), set(paths), "paths in the list")
-    expect_equal([found[path]["checkpoint_id"] for path in paths], ["weights/a", "sampler_weights/b"], "ids")
-    expect_equal([found[path]["checkpoint_type"] for path in paths], ["training", "sampler"], "types")
-    expect(all(datetime.fromisoformat(each["time"]).tzinfo for each in found.values()), f"zones: {found}")
+    expect_equal(set(listed(s, model.id)), set(paths), "paths in the list")
+    found = [entry(s, path) for path in paths]
+    expect_equal([each.checkpoint_id for each in found], ["weights/a", "sampler_weights/b"], "ids")
+    expect_equal([each.checkpoint_type for each in found], ["training", "sampler"], "types")
+    expect(all(each.time.tzinfo for each in found), f"time: expected a zone, got {found}")
 
 
 @law(
@@ -133,12 +120,11 @@ def name_is_free_again(s: Subject) -> None:
     since="0.4.1",
 )
 def published(s: Subject) -> None:
-    model = s.model()
-    path = model.save_for_sampler("x")
-    states = [listed(s, model.id)[path].get("public", False)]
+    path = s.model().save_for_sampler("x")
+    states = [entry(s, path).public]
     for operation in ("publish_checkpoint", "unpublish_checkpoint"):
         done(s, operation, path)
-        states.append(listed(s, model.id)[path].get("public", False))
+        states.append(entry(s, path).public)
     expect_equal(states, [False, True, False], "public before, between and after")
 
 
@@ -167,16 +153,13 @@ def nothing_to_do_it_to(s: Subject) -> None:
 def life(s: Subject) -> None:
     model = s.model()
     path, kept = model.save("a", ttl_seconds=2 * HOUR), model.save("b")
-    found = listed(s, model.id)
-    expect_equal(found[kept].get("expires_at"), None, "expires_at without ttl_seconds")
-    expect_close(life_of(found[path]), 2 * HOUR, "seconds from time to expires_at", tolerance=0.02)
+    expect_equal(entry(s, kept).expires_at, None, "expires_at without ttl_seconds")
+    expect_close(life_of(entry(s, path)), 2 * HOUR, "seconds from time to expires_at", tolerance=0.02)
 
 
-def life_of(checkpoint: dict[str, Any]) -> float:
+def life_of(checkpoint: Checkpoint) -> float:
     """Seconds from its time to its end; 0 where it has none."""
-    start = datetime.fromisoformat(checkpoint["time"])
-    end = datetime.fromisoformat(checkpoint.get("expires_at") or checkpoint["time"])
-    return (end - start) / timedelta(seconds=1)
+    return ((checkpoint.expires_at or checkpoint.time) - checkpoint.time) / timedelta(seconds=1)
 
 
 @law(
@@ -188,12 +171,11 @@ def life_of(checkpoint: dict[str, Any]) -> float:
     since="0.13.1",
 )
 def changed_life(s: Subject) -> None:
-    model = s.model()
-    path = model.save("a", ttl_seconds=HOUR)
+    path = s.model().save("a", ttl_seconds=HOUR)
     done(s, "set_checkpoint_ttl", path, ttl_seconds=30 * HOUR)
-    expect_close(life_of(listed(s, model.id)[path]), 30 * HOUR, "seconds to expires_at", tolerance=0.02)
+    expect_close(life_of(entry(s, path)), 30 * HOUR, "seconds to expires_at", tolerance=0.02)
     done(s, "set_checkpoint_ttl", path, ttl_seconds=None)
-    expect_equal(listed(s, model.id)[path].get("expires_at"), None, "expires_at after ttl_seconds null")
+    expect_equal(entry(s, path).expires_at, None, "expires_at after ttl_seconds null")
 
 
 @law(
@@ -221,9 +203,8 @@ def no_life(s: Subject) -> None:
     since="0.28.0",
 )
 def metadata(s: Subject) -> None:
-    model = s.model()
-    path = model.save("a", user_metadata={"step": "7"})
-    expect_equal(listed(s, model.id)[path].get("user_metadata"), {"step": "7"}, "user_metadata")
+    path = s.model().save("a", user_metadata={"step": "7"})
+    expect_equal(entry(s, path).user_metadata, {"step": "7"}, "user_metadata")
 
 
 @law(
@@ -252,12 +233,13 @@ def training_run(s: Subject) -> None:
 )
 def pages_of_runs(s: Subject) -> None:
     runs = {s.model().id for _ in range(2)}
-    pages = [s.answer("list_training_runs", {"limit": 1, "offset": offset}) for offset in (0, 1)]
-    found = {run["training_run_id"] for page in pages for run in page["training_runs"]}
+    asked = [{"limit": 1, "offset": offset} for offset in (0, 1)]
+    pages = [s.typed("list_training_runs", fields, TrainingRunsResponse) for fields in asked]
+    found = {run.training_run_id for page in pages for run in page.training_runs}
     expect_equal(found, runs, "runs on the first two pages of one run each")
-    cursor = pages[1]["cursor"]
-    expect_equal((cursor["offset"], cursor["limit"]), (1, 1), "offset and limit of the second page")
-    expect(cursor["total_count"] >= 2, f"total_count: expected 2 or more, got {cursor['total_count']}")
+    cursor = pages[1].cursor
+    expect_equal((cursor.offset, cursor.limit), (1, 1), "offset and limit of the second page")
+    expect(cursor.total_count >= 2, f"total_count: expected 2 or more, got {cursor.total_count}")
 
 
 @law(
@@ -270,11 +252,9 @@ def pages_of_runs(s: Subject) -> None:
 )
 def page_behind_the_last(s: Subject) -> None:
     far = {"limit": 10, "offset": 10_000_000}
-    for operation, field in (
-        ("list_training_runs", "training_runs"),
-        ("list_user_checkpoints", "checkpoints"),
-    ):
-        expect_equal(s.answer(operation, far)[field], [], f"{operation} from 10,000,000 on")
+    runs = s.typed("list_training_runs", far, TrainingRunsResponse).training_runs
+    checkpoints = s.typed("list_user_checkpoints", far, CheckpointsListResponse).checkpoints
+    expect_equal((list(runs), list(checkpoints)), ([], []), "runs and checkpoints from 10,000,000 on")
 
 
 @law(
@@ -287,8 +267,9 @@ def page_behind_the_last(s: Subject) -> None:
 )
 def all_checkpoints(s: Subject) -> None:
     paths = [s.model().save("a"), s.model().save_for_sampler("b")]
-    pages = [s.answer("list_user_checkpoints", {"limit": 1, "offset": offset}) for offset in (0, 1)]
-    found = [each["tinker_path"] for page in pages for each in page["checkpoints"]]
+    asked = [{"limit": 1, "offset": offset} for offset in (0, 1)]
+    pages = [s.typed("list_user_checkpoints", fields, CheckpointsListResponse) for fields in asked]
+    found = [each.tinker_path for page in pages for each in page.checkpoints]
     expect_equal(found, paths[::-1], "checkpoints on the first two pages of one each")
 
 

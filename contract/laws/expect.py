@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Sequence
 from math import isclose
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from contract.laws.driver import Reply
 from contract.laws.law import Broken
@@ -18,8 +18,11 @@ __all__ = [
     "expect_finite",
     "expect_refusal",
     "expect_status",
+    "pairs",
 ]
 
+S = TypeVar("S")
+T = TypeVar("T")
 MOST_SHOWN = 6
 RETRIED = (408, 409, 429)
 PAUSED = 402
@@ -118,6 +121,17 @@ def expect_close(
         if not isclose(one, other, rel_tol=tolerance, abs_tol=tolerance):
             at = f" at {place} of {len(ours)}" if len(ours) > 1 else ""
             raise Broken(f"{what}: expected {other!r}{at} within {tolerance:g}, got {one!r}")
+
+
+def pairs(got: Sequence[S], expected: Sequence[T], what: str) -> list[tuple[S, T]]:
+    """What came and what was expected, side by side.
+
+    Raises:
+        Broken: if one has more than the other.
+    """
+    if len(got) != len(expected):
+        raise Broken(f"{what}: expected {len(expected)}, got {len(got)}")
+    return list(zip(got, expected, strict=True))
 
 
 def expect_differ(

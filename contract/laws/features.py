@@ -1,11 +1,16 @@
-"""Features that a server may lack: each is tried once, and what is lacking skips the laws that need it."""
+"""Features that a server may lack: each is tried once, and what is lacking skips the laws that need it.
 
-from collections.abc import Callable, Mapping
+What is there and does not work is not lacking: the laws are tried, and say so.
+"""
+
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any
 
 import zstandard
 
-from contract.laws.law import Broken
+from contract.codec import JSON
+from contract.laws.driver import Reply
+from contract.laws.model import promised
 
 if TYPE_CHECKING:
     from contract.laws.subject import Subject
@@ -18,34 +23,48 @@ TELEMETRY = {
     "events": [],
     "platform": "Linux",
     "sdk_version": "0.38.0",
-    "session_id": "sessionless-laws",
     "process_uuid": "00000000-0000-0000-0000-000000000000",
 }
+NOT_THERE = frozenset({404, 405, 501})
+"""What a server answers that does not have an operation. Source: RFC 9110, 15.5.5, 15.5.6 and 15.6.2."""
+NOT_ALLOWED = NOT_THERE | {403}
+"""The same of operations that not every key may ask for."""
 TARGETS = {"data": [3, 4], "dtype": "int64", "shape": [2, 1]}
 RL = {"logprobs": [-1.0, -1.0], "advantages": [1.0, -1.0]}
 
 
-def _of_call(operation: str, fields: Mapping[str, object] | None = None) -> Probe:
-    """An operation that every server with it answers by 2xx."""
+def _of_call(
+    operation: str, fields: Mapping[str, object] | None = None, *, lacking: Container[int] = NOT_THERE
+) -> Probe:
+    """An operation whose right request no server with it answers by one of these statuses."""
 
     def probe(subject: "Subject") -> str | None:
         reply = subject.driver.call(operation, fields)
-        return None if reply.status < 300 else f"{operation} is answered by {reply.status}"
+        return f"{operation} is answered by {reply.status}" if reply.status in lacking else None
 
     return probe
+
+
+def _refused(subject: "Subject", reply: Reply, what: str) -> str | None:
+    """Why a server does not take a request of some form: it refuses it, or fails it as its user's fault."""
+    if 400 <= reply.status < 500 or reply.status == 501:
+        return f"{what} is answered by {reply.status} {reply.body[:200]!r}"
+    if reply.status != 200:
+        return None
+    told = subject.poll(promised(reply, what))
+    failure = told.json if told.media_type == JSON else None
+    if not isinstance(failure, dict) or "error" not in failure or failure.get("category") == "server":
+        return None
+    return f"{what} fails: {failure['error']}"
 
 
 def _of_loss(name: str) -> Probe:
     """A loss, by a pass on an example that has all inputs of the reinforcement losses."""
 
     def probe(subject: "Subject") -> str | None:
-        model = subject.model()
-        inputs = {} if name == "cross_entropy" else RL
-        try:
-            model.forward([subject.datum((5, 6), **inputs)], name)
-        except Broken as error:
-            return str(error)
-        return None
+        inputs = {"cross_entropy": {}, "gspo": {**RL, "sequence_ratio_mask": [1.0, 1.0]}}.get(name, RL)
+        reply = subject.model().send_backward([subject.datum((5, 6), **inputs)], name, forward_only=True)
+        return _refused(subject, reply, f"a pass with the loss {name}")
 
     return probe
 
@@ -54,21 +73,7 @@ def _of_sample(fields: Mapping[str, object] | None = None, **params: Any) -> Pro
     """A part of a sample request that a server without it refuses."""
 
     def probe(subject: "Subject") -> str | None:
-        try:
-            subject.sampler().sample(fields=dict(fields or {}), **params)
-        except Broken as error:
-            return str(error)
-        return None
-
-    return probe
-
-
-def _of_route(operation: str, fields: Mapping[str, object]) -> Probe:
-    """An operation whose right request no server with it answers by 404, 405 or 501; laws judge the rest."""
-
-    def probe(subject: "Subject") -> str | None:
-        reply = subject.driver.call(operation, fields)
-        return f"{operation} is answered by {reply.status}" if reply.status in (404, 405, 501) else None
+        return _refused(subject, subject.sampler().send(fields=dict(fields or {}), **params), "asample")
 
     return probe
 
@@ -77,7 +82,7 @@ def _of_session_call(operation: str, **fields: object) -> Probe:
     """An operation on a session, tried on a new one; `session_id` is filled in."""
 
     def probe(subject: "Subject") -> str | None:
-        return _of_route(operation, {"session_id": subject.session(), **fields})(subject)
+        return _of_call(operation, {"session_id": subject.session(), **fields})(subject)
 
     return probe
 
@@ -91,7 +96,7 @@ def _cancelling(subject: "Subject") -> str | None:
     sampler = subject.sampler()
     reply = sampler.send()
     request_id = reply.json["request_id"] if reply.status == 200 else "none"
-    return _of_route("cancel_future", {"request_id": request_id})(subject)
+    return _of_call("cancel_future", {"request_id": request_id})(subject)
 
 
 def _of_run(operation: str) -> Probe:
@@ -148,12 +153,13 @@ def _second_account(subject: "Subject") -> str | None:
 
 
 def _learning(subject: "Subject") -> str | None:
-    """Whether training moves what the model says, by as much as a law needs to see."""
+    """Whether training moves what the model says, by as much as a law needs to see; laws say where to."""
     model, data = subject.model(), [subject.datum()]
     before = model.loss(data)
     for _ in range(3):
         model.train(data, learning_rate=1e-3)
-    return None if model.loss(data) < before - 0.01 else "three steps at a rate of 0.001 lower no loss"
+    stays = abs(model.loss(data) - before) <= 0.01
+    return "three steps at a rate of 0.001 change no loss" if stays else None
 
 
 def _checked_keys(subject: "Subject") -> str | None:
@@ -190,21 +196,19 @@ def _accounts_apart(subject: "Subject") -> str | None:
 
 def _billing(subject: "Subject") -> str | None:
     window = {"starting_on": "2026-01-01T00:00:00Z", "ending_before": "2026-01-01T01:00:00Z"}
-    return _of_call("get_billing_usage", window)(subject)
+    return _of_call("get_billing_usage", window, lacking=NOT_ALLOWED)(subject)
 
 
 def _old_clients(subject: "Subject") -> str | None:
     """Whether training passes may come as JSON."""
     with subject.as_another(sdk_version="0.16.1"):
-        reply = subject.model().send_backward([subject.datum()])
-    return None if reply.status < 300 else f"a training pass in JSON is answered by {reply.status}"
+        return _refused(subject, subject.model().send_backward([subject.datum()]), "a training pass in JSON")
 
 
 def _oldest_clients(subject: "Subject") -> str | None:
     with subject.as_another(sdk_version="0.0.1-alpha.1"):
         body = {"base_model": subject.base_model, "lora_config": {"rank": 8}}
-        reply = subject.driver.call("create_model", body)
-    return None if reply.status < 300 else f"create_model without a session is answered by {reply.status}"
+        return _refused(subject, subject.driver.call("create_model", body), "create_model without a session")
 
 
 def _zstd(subject: "Subject") -> str | None:
@@ -217,13 +221,7 @@ def _zstd(subject: "Subject") -> str | None:
     return None if reply.status in (200, 422) else f"a body in zstd is answered by {reply.status}"
 
 
-def _unload(subject: "Subject") -> str | None:
-    reply = subject.driver.call("unload_model", {"model_id": subject.model().id})
-    return None if reply.status < 300 else f"unload_model is answered by {reply.status}"
-
-
 FEATURES: Mapping[str, Probe] = {
-    "unload": _unload,
     "learning": _learning,
     "sampling": _of_sample(),
     "stop texts": _of_sample(stop=["e"]),
@@ -251,17 +249,17 @@ FEATURES: Mapping[str, Probe] = {
     "session search": _of_session_call("search_sessions"),
     "session end": _of_session_call("finish_session", reason={"type": "success"}, detail=None),
     "trace export": _of_session_call("export_trace"),
-    "telemetry": _of_route("telemetry", TELEMETRY),
+    "telemetry": _of_session_call("telemetry", **TELEMETRY),
     "capabilities": _of_call("get_server_capabilities"),
     "training runs": _of_call("list_training_runs"),
     "checked keys": _checked_keys,
     "known keys": _known_keys,
     "tokens": _tokens,
     "accounts apart": _accounts_apart,
-    "key description": _of_call("get_api_key"),
+    "key description": _of_call("get_api_key", lacking=NOT_ALLOWED),
     "billing": _billing,
-    "storage usage": _of_call("get_current_checkpoint_storage_usage"),
-    "audit": _of_call("get_audit_log"),
+    "storage usage": _of_call("get_current_checkpoint_storage_usage", lacking=NOT_ALLOWED),
+    "audit": _of_call("get_audit_log", lacking=NOT_ALLOWED),
     "old clients": _old_clients,
     "oldest clients": _oldest_clients,
     "zstd": _zstd,

@@ -5,6 +5,7 @@ from typing import Any
 from contract.laws.expect import expect, expect_close, expect_equal, expect_status
 from contract.laws.law import Lawbook
 from contract.laws.model import promised
+from contract.laws.outputs import logprobs_of
 from contract.laws.subject import Subject
 from contract.sampling import SampleResponse
 from contract.training import CreateModelResponse
@@ -248,8 +249,7 @@ def answers_are_not_swapped(s: Subject) -> None:
     model, lengths = s.model(), (2, 5, 3, 7, 4)
     ids = [promised(model.send_backward([s.datum(range(n))]), "forward_backward") for n in lengths]
     for place in (3, 0, 4, 1, 2):
-        reply = s.passed(ids[place])
-        got = len(reply.loss_fn_outputs[0]["logprobs"].to_numpy().ravel())
+        got = len(logprobs_of(s.passed(ids[place])))
         expect_equal(got, lengths[place], f"logprobs of request {place} of {len(lengths)}")
 
 
@@ -280,5 +280,5 @@ def models_are_not_swapped(s: Subject) -> None:
     alone = [model.logprobs() for model in models]
     ids = [promised(m.send_backward([s.datum()], forward_only=True), "forward") for m in models]
     for place in (1, 0):
-        got = s.passed(ids[place]).loss_fn_outputs[0]["logprobs"].to_numpy().ravel().tolist()
+        got = logprobs_of(s.passed(ids[place]))
         expect_close(got, alone[place], f"logprobs of model {place} beside another", tolerance=s.tolerance)

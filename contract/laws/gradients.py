@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contract.inputs import Datum
+from contract.laws.expect import pairs
 from contract.laws.model import Model
+from contract.laws.outputs import logprobs_of
 from contract.laws.subject import Subject
 
 __all__ = ["Pass", "difference", "moves", "probed", "stride"]
@@ -41,12 +43,17 @@ class Pass:
 def probed(s: Subject, model: Model) -> list[float]:
     """The model's logprobs of two sequences' next tokens, `[9]`."""
     output = model.forward([s.datum(tokens) for tokens in PROBES])
-    return [float(value) for each in output.loss_fn_outputs for value in each["logprobs"].to_numpy().ravel()]
+    found = [logprobs_of(output, place, len(tokens)) for place, tokens in enumerate(PROBES)]
+    return [logprob for each in found for logprob in each]
 
 
 def difference(after: Sequence[float], before: Sequence[float]) -> list[float]:
-    """By how much each number grew."""
-    return [a - b for a, b in zip(after, before, strict=True)]
+    """By how much each number grew.
+
+    Raises:
+        Broken: if one has more numbers than the other.
+    """
+    return [a - b for a, b in pairs(after, before, "logprobs")]
 
 
 def stride(s: Subject) -> Mapping[str, float]:

@@ -1,14 +1,14 @@
 """`Law`: a numbered statement about servers of this API, and the function that tries it."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from contract.laws.subject import Subject
 
-__all__ = ["GROUPS", "Broken", "Law", "Lawbook", "Skipped"]
+__all__ = ["GROUPS", "Broken", "Law", "Lawbook", "Skipped", "laws_by_id"]
 
 ID = re.compile(r"[A-Z]{3,4}-\d{2}\Z")
 GROUPS = {
@@ -94,3 +94,20 @@ class Lawbook:
     def __iter__(self) -> Iterator[Law]:
         """The laws, in the order in which they stand in the file."""
         return iter(self._laws.values())
+
+
+def laws_by_id(books: Iterable[Iterable[Law]]) -> dict[str, Law]:
+    """The laws of several books, in their order.
+
+    Raises:
+        ValueError: for an id that two books have.
+    """
+    found: dict[str, Law] = {}
+    for law in (law for book in books for law in book):
+        if law.id in found:
+            raise ValueError(
+                f"id: expected one that no other book has, got {law.id!r} for {law.statement!r} "
+                f"and for {found[law.id].statement!r}; give the newer law the next free number"
+            )
+        found[law.id] = law
+    return found

@@ -1,5 +1,6 @@
 """Laws of losses as a schema can see them: what they read, what they report, what they refuse."""
 
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
@@ -8,8 +9,10 @@ from contract.laws.blame import expect_refusal
 from contract.laws.examples import wide_datum
 from contract.laws.expect import expect, expect_close, expect_equal
 from contract.laws.law import Lawbook
+from contract.laws.outputs import logprobs_of, loss_of
 from contract.laws.subject import Subject
 from contract.tensors import TensorData
+from contract.training import ForwardBackwardOutput
 
 __all__ = ["LOSS_LAWS"]
 
@@ -19,6 +22,12 @@ DOCS = "Tinker docs, losses, 2026-03"
 NO_TOKEN = 2**30
 """Ours: above every vocabulary."""
 RL: dict[str, Any] = {"weights": None, "logprobs": [-1.0] * 4, "advantages": [1.0, -1.0, 2.0, 0.5]}
+
+
+def weighed(output: ForwardBackwardOutput, place: int, weights: Sequence[float]) -> float:
+    """The sum of a datum's logprobs, each times its weight."""
+    logprobs = logprobs_of(output, place, len(weights))
+    return sum(weight * logprob for weight, logprob in zip(weights, logprobs, strict=True))
 
 
 @law(
@@ -31,10 +40,8 @@ def cross_entropy_is_a_sum(s: Subject) -> None:
     weights = ([1.0, 0.5, 0.0, 2.0], [0.25, 3.0, 1.0])
     data = [s.datum((5, 6, 7, 8), weights[0]), s.datum((9, 8, 7), weights[1])]
     output = s.model().forward(data)
-    logprobs = [each["logprobs"].to_numpy().ravel().tolist() for each in output.loss_fn_outputs]
-    pairs = zip([w for row in weights for w in row], [lp for row in logprobs for lp in row], strict=True)
-    expected = -sum(weight * logprob for weight, logprob in pairs)
-    expect_close(output.metrics["loss:sum"], expected, "loss:sum", tolerance=s.tolerance)
+    expected = -sum(weighed(output, place, row) for place, row in enumerate(weights))
+    expect_close(loss_of(output), expected, "loss:sum", tolerance=s.tolerance)
 
 
 @law(
@@ -46,9 +53,7 @@ def cross_entropy_is_a_sum(s: Subject) -> None:
 def weights_are_real(s: Subject) -> None:
     weights = [-1.5, 0.125, 20.0, 0.0]
     output = s.model().backward([s.datum(weights=weights)])
-    logprobs = output.loss_fn_outputs[0]["logprobs"].to_numpy().ravel().tolist()
-    expected = -sum(weight * logprob for weight, logprob in zip(weights, logprobs, strict=True))
-    expect_close(output.metrics["loss:sum"], expected, "loss:sum", tolerance=s.tolerance)
+    expect_close(loss_of(output), -weighed(output, 0, weights), "loss:sum", tolerance=s.tolerance)
 
 
 @law(
@@ -60,10 +65,8 @@ def weights_are_real(s: Subject) -> None:
 def sum_over_many_targets(s: Subject) -> None:
     weights = [[0.5, 0.25, 0.125], [1.0, -2.0, 0.0]]
     output = s.model().forward([wide_datum([[6, 9, 4], [7, 5, 3]], weights)])
-    logprobs = output.loss_fn_outputs[0]["logprobs"].to_numpy().ravel().tolist()
     flat = [weight for row in weights for weight in row]
-    expected = -sum(weight * logprob for weight, logprob in zip(flat, logprobs, strict=True))
-    expect_close(output.metrics["loss:sum"], expected, "loss:sum", tolerance=s.tolerance)
+    expect_close(loss_of(output), -weighed(output, 0, flat), "loss:sum", tolerance=s.tolerance)
 
 
 @law(
@@ -209,8 +212,7 @@ def logprobs_whatever_the_loss(s: Subject) -> None:
     expected = model.logprobs()
     for loss in ("importance_sampling", "ppo", "cispo", "dro"):
         config = {"beta": 0.05} if loss == "dro" else None
-        tensor = model.forward([s.datum(**RL)], loss, config=config).loss_fn_outputs[0]["logprobs"]
-        got = tensor.to_numpy().ravel().tolist()
+        got = logprobs_of(model.forward([s.datum(**RL)], loss, config=config))
         expect_close(got, expected, f"logprobs of {loss}", tolerance=s.tolerance)
 
 
@@ -239,6 +241,5 @@ def metrics_whatever_the_loss(s: Subject) -> None:
 def neighbours_do_not_matter(s: Subject) -> None:
     model, short = s.model(), s.datum((5, 6, 7))
     neighbours = [s.datum(range(3, 30)), short, s.datum((9, 4)), s.datum(range(40, 60))]
-    alone, among = model.forward([short]).loss_fn_outputs[0], model.forward(neighbours).loss_fn_outputs[1]
-    ours, theirs = (each["logprobs"].to_numpy().ravel().tolist() for each in (alone, among))
-    expect_close(ours, theirs, "logprobs of a datum alone", tolerance=s.tolerance)
+    alone, among = logprobs_of(model.forward([short])), logprobs_of(model.forward(neighbours), 1)
+    expect_close(alone, among, "logprobs of a datum alone", tolerance=s.tolerance)

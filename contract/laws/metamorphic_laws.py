@@ -11,8 +11,8 @@ from contract.laws.expect import expect, expect_close, expect_differ
 from contract.laws.gradients import Pass, difference, moves, probed, stride
 from contract.laws.law import Lawbook
 from contract.laws.model import promised
+from contract.laws.outputs import logprobs_of, loss_of
 from contract.laws.subject import Subject
-from contract.training import ForwardBackwardOutput
 
 __all__ = ["METAMORPHIC_LAWS"]
 
@@ -197,7 +197,7 @@ def reads_keep_their_place(s: Subject) -> None:
     early = model.send_backward(data, forward_only=True)
     model.step(**stride(s))
     after = model.loss(data)
-    got = s.result(promised(early, "a forward pass"), ForwardBackwardOutput).metrics["loss:sum"]
+    got = loss_of(s.passed(promised(early, "a forward pass")))
     expect_close(got, before, "loss of the forward pass before the step", tolerance=s.tolerance)
     expect_differ(after, before, "loss after the step", by=s.tolerance)
 
@@ -216,9 +216,9 @@ def models_do_not_mix(s: Subject) -> None:
     theirs.backward([other])
     mine.step(**stride(s))
     theirs.step(**stride(s))
-    for model, data, whose in ((mine, one, "the first"), (theirs, other, "the second")):
-        expected = moves(s, Pass([data]))
-        expect_close(difference(probed(s, model), before), expected, whose, tolerance=s.tolerance)
+    moved = [difference(probed(s, model), before) for model in (mine, theirs)]
+    for got, data, whose in zip(moved, (one, other), ("the first", "the second"), strict=True):
+        expect_close(got, moves(s, Pass([data])), whose, tolerance=s.tolerance)
 
 
 @law(
@@ -373,5 +373,5 @@ def many_targets_are_many_datums(s: Subject) -> None:
 )
 def probabilities_add_up(s: Subject) -> None:
     output = s.model().forward([wide_datum([list(range(64))] * 2, [[1.0] * 64] * 2)])
-    for total in np.exp(output.loss_fn_outputs[0]["logprobs"].to_numpy()).sum(axis=1).tolist():
+    for total in np.exp(logprobs_of(output, 0, 128)).reshape(2, 64).sum(axis=1).tolist():
         expect(total <= 1 + s.tolerance, f"probabilities of 64 tokens: expected at most 1, got {total}")

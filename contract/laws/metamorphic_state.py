@@ -6,6 +6,7 @@ from contract.laws.expect import expect_close, expect_differ
 from contract.laws.gradients import Pass, difference, moves, probed, stride
 from contract.laws.law import Lawbook
 from contract.laws.model import Model
+from contract.laws.outputs import logprobs_of
 from contract.laws.sampler import Sampler
 from contract.laws.subject import Subject
 
@@ -249,7 +250,7 @@ def sampled_logprobs_are_recomputed(s: Subject) -> None:
     sequence = sampler.sample((5, 6, 7), max_tokens=6, temperature=1.0, seed=3).sequences[0]
     whole = [5, 6, 7, *sequence.tokens]
     output = model.forward([s.datum(whole[:-1], [1.0] * (len(whole) - 1), target_tokens=whole[1:])])
-    learner = output.loss_fn_outputs[0]["logprobs"].to_numpy().ravel().tolist()[2:]
+    learner = logprobs_of(output)[2:]
     expect_close(list(sequence.logprobs or []), learner, "sampled logprobs", tolerance=s.tolerance)
 
 
@@ -263,3 +264,33 @@ def sampled_logprobs_are_recomputed(s: Subject) -> None:
 def base_and_fresh_adapter_agree(s: Subject) -> None:
     fresh, base = s.model().logprobs(FIRST), scored(s, None, (*FIRST, 9))
     expect_close(base, fresh, "the base model's logprobs", tolerance=s.tolerance)
+
+
+@law(
+    "MET-70",
+    "A step of one model leaves another one of the same base model as it was, in its session and in others.",
+    source=LORA,
+    breaks="has one adapter for all models of a base model: users train each other's.",
+)
+def steps_are_of_one_model(s: Subject) -> None:
+    session = s.session()
+    model, others = s.model(session, 0), [s.model(session, 1), s.model()]
+    before = [probed(s, other) for other in others]
+    model.train([s.datum(FIRST)], SMALL)
+    for other, expected in zip(others, before, strict=True):
+        expect_close(probed(s, other), expected, "logprobs of another model", tolerance=s.tolerance)
+
+
+@law(
+    "MET-71",
+    "A model and one that was loaded from its checkpoint go their own ways, whichever is trained.",
+    source="ours: a checkpoint is a copy",
+    breaks="loads a reference to the saved model: training a fork moves what it was forked from.",
+)
+def forks_go_their_own_ways(s: Subject) -> None:
+    model, fork = trained(s), s.model()
+    fork.load(model.save("laws"))
+    for still, moving in ((model, fork), (fork, model)):
+        before = probed(s, still)
+        moving.train([s.datum(SECOND)], SMALL)
+        expect_close(probed(s, still), before, "logprobs of the one not trained", tolerance=s.tolerance)

@@ -8,6 +8,7 @@ from contract.ids import ModelID
 from contract.inputs import Datum
 from contract.laws.driver import Reply
 from contract.laws.law import Broken
+from contract.laws.outputs import logprobs_of, loss_of
 from contract.training import (
     ForwardBackwardInput,
     ForwardBackwardOutput,
@@ -83,15 +84,11 @@ class Model:
 
     def loss(self, data: Sequence[Datum], loss: str = "cross_entropy", **options: Any) -> float:
         """`loss:sum` of a forward pass."""
-        metrics = self.forward(data, loss, **options).metrics
-        if "loss:sum" not in metrics:
-            raise Broken(f"metrics: expected loss:sum, got {', '.join(metrics) or 'none'}")
-        return metrics["loss:sum"]
+        return loss_of(self.forward(data, loss, **options))
 
     def logprobs(self, tokens: Sequence[int] = TOKENS) -> list[float]:
         """Of each next token, after a forward pass; the last one's target is token 9."""
-        output = self.forward([self._subject.datum(tokens)])
-        return output.loss_fn_outputs[0]["logprobs"].to_numpy().ravel().tolist()
+        return logprobs_of(self.forward([self._subject.datum(tokens)]), 0, len(tokens))
 
     def send_step(self, learning_rate: float = 1e-2, *, seq_id: int | None = None, **params: float) -> Reply:
         """Submit an optimizer step; the bare answer."""

@@ -3,9 +3,10 @@
 from typing import Any
 
 from contract.codec import JSON, PROTOBUF
-from contract.laws.expect import expect, expect_close, expect_equal, expect_finite, expect_status
+from contract.laws.expect import expect, expect_close, expect_equal, expect_finite, expect_status, pairs
 from contract.laws.law import Lawbook
 from contract.laws.model import promised
+from contract.laws.outputs import logprobs_of, loss_of
 from contract.laws.subject import Subject
 from contract.sampling import SampleResponse
 from contract.training import CreateModelResponse, ForwardBackwardOutput
@@ -78,10 +79,10 @@ def either_form_of_a_pass(s: Subject) -> None:
         forms = [s.poll(promise, {"accept": accept}) for accept in (JSON, f"{PROTOBUF}, {JSON}")]
         expect(forms[1].status == 200, f"the poll for protobuf or JSON: expected 200, got {forms[1].status}")
         one, other = (s.decoded(reply, ForwardBackwardOutput) for reply in forms)
-    expect_close(one.metrics["loss:sum"], other.metrics["loss:sum"], "loss", tolerance=s.tolerance)
-    for mine, theirs in zip(one.loss_fn_outputs, other.loss_fn_outputs, strict=True):
-        got, expected = mine["logprobs"].to_numpy().ravel(), theirs["logprobs"].to_numpy().ravel()
-        expect_close(got.tolist(), expected.tolist(), "logprobs in JSON", tolerance=s.tolerance)
+    expect_close(loss_of(one), loss_of(other), "loss", tolerance=s.tolerance)
+    for place in range(2):
+        got, expected = logprobs_of(one, place), logprobs_of(other, place)
+        expect_close(got, expected, "logprobs in JSON", tolerance=s.tolerance)
 
 
 @law(
@@ -96,7 +97,7 @@ def either_form_of_a_sample(s: Subject) -> None:
     one, other = (
         s.decoded(s.poll(promise, {"accept": accept}), SampleResponse) for accept in (JSON, PROTOBUF)
     )
-    for mine, theirs in zip(one.sequences, other.sequences, strict=True):
+    for mine, theirs in pairs(one.sequences, other.sequences, "sequences in JSON"):
         expect_equal(list(mine.tokens), list(theirs.tokens), "tokens in JSON")
         expect_equal(mine.stop_reason, theirs.stop_reason, "stop reason in JSON")
         expect_close(mine.logprobs or (), theirs.logprobs or (), "logprobs in JSON", tolerance=s.tolerance)
@@ -129,8 +130,8 @@ def pass_without_defaults(s: Subject) -> None:
     given = {"data": [old_datum()], "loss_fn": "cross_entropy", "loss_fn_config": None}
     body = {"forward_backward_input": given, "model_id": model.id, "seq_id": model.next()}
     with s.as_another(sdk_version="0.3.0"):
-        got = s.result(s.promise("forward_backward", body), ForwardBackwardOutput)
-    expect_close(got.metrics["loss:sum"], expected, "loss of the old form", tolerance=s.tolerance)
+        got = s.passed(s.promise("forward_backward", body))
+    expect_close(loss_of(got), expected, "loss of the old form", tolerance=s.tolerance)
 
 
 @law(
@@ -196,7 +197,7 @@ def unnumbered(s: Subject) -> None:
         s.poll(s.promise("forward_backward", pass_))
         step = {"model_id": model_id, "adam_params": {"learning_rate": 1e-2}}
         expect_status(s.poll(s.promise("optim_step", step)), 200, what="a step without a number")
-        after = s.result(s.promise("forward_backward", pass_), ForwardBackwardOutput).metrics["loss:sum"]
+        after = loss_of(s.passed(s.promise("forward_backward", pass_)))
     expect_close(after, numbered.loss([s.datum()]), "loss after a step", tolerance=s.tolerance)
 
 

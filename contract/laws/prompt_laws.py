@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from contract.laws.expect import expect, expect_close, expect_equal
+from contract.laws.expect import expect, expect_close, expect_equal, pairs
 from contract.laws.law import Lawbook
 from contract.laws.model import promised
 from contract.laws.sampler import Sampler
@@ -164,8 +164,10 @@ def own_token_is_among_the_likeliest(s: Subject) -> None:
     tokens = (*TOKENS, *sampler.sample(TOKENS, temperature=0, max_tokens=6, stop=[]).sequences[0].tokens)
     given = scored(sampler, tokens, topk_prompt_logprobs=3)
     rows, scores = filled(given.topk_prompt_logprobs), numbers(given.prompt_logprobs)
-    for token, row, score in zip(tokens[1:], rows, scores, strict=True):
-        found = dict(row).get(token, min(score, row[-1][1]))
+    told = pairs(tokens[1:], rows, "rows of topk_prompt_logprobs")
+    for (token, row), score in pairs(told, scores, "prompt_logprobs"):
+        last = min([score, *dict(row).values()])
+        found = dict(row).get(token, last)
         expect_close(score, found, f"logprob of {token} by topk_prompt_logprobs", tolerance=10 * s.tolerance)
 
 
@@ -211,8 +213,8 @@ def drawn_token_in_its_row(s: Subject) -> None:
     fields = {"topk_sample_logprobs": 5}
     for sequence in s.sampler().sample(TOKENS, 4, stop=[], fields=fields).sequences:
         rows = [dict(row or []) for row in sequence.topk_logprobs or []]
-        expect_equal(len(rows), len(sequence.tokens), "rows of topk_logprobs")
-        for token, score, row in zip(sequence.tokens, sequence.logprobs or [], rows, strict=True):
+        drawn = pairs(sequence.tokens, sequence.logprobs or [], "logprobs of a sample")
+        for (token, score), row in pairs(drawn, rows, "rows of topk_logprobs"):
             expect_close(score, row.get(token, score), f"logprob of {token}", tolerance=10 * s.tolerance)
 
 

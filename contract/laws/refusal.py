@@ -16,6 +16,8 @@ def refusal_of(subject: Subject, reply: Reply, what: str) -> str:
         Broken: if the request is taken, breaks the server, or is refused by a status that clients repeat.
     """
     if reply.status == 200:
+        if not isinstance(reply.json, dict) or "request_id" not in reply.json:
+            raise Broken(f"{what}: expected a refusal, got 200 {reply.body[:300]!r}")
         return subject.failure(promised(reply, what)).error
     if not 400 <= reply.status < 500 or reply.status in REPEATED:
         raise Broken(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import zstandard
 
 from contract.codec import PROTOBUF
-from contract.laws.expect import expect, expect_equal, expect_refusal, expect_status
+from contract.laws.expect import expect, expect_equal, expect_final, expect_refusal, expect_status
 from contract.laws.law import Lawbook
 from contract.laws.model import promised
 from contract.laws.subject import Subject
@@ -17,6 +17,8 @@ __all__ = ["REFUSAL_LAWS"]
 REFUSAL_LAWS = Lawbook()
 law = REFUSAL_LAWS.law
 
+OUTCOME_SECONDS = 10.0
+"""Ours: a pass over one short example is done within some seconds."""
 MANY_BYTES = 128 * 1024 * 1024
 """Of zeros; a few kilobytes once they are compressed."""
 
@@ -237,3 +239,36 @@ def impossible_numbers(s: Subject) -> None:
         body = {"model_id": model.id, "seq_id": number, "adam_params": adam}
         s.refused(s.driver.call("optim_step", body))
     s.poll(promised(model.send_step(), "optim_step"))
+
+
+@law(
+    "WIRE-46",
+    "A pass in protobuf whose seq_id is 0, which means none, is refused, or done as it comes: two are two.",
+    source="proto3: 0 is not written, and cannot be told from none",
+    breaks="takes 0 for a number: passes without one replay the first, or wait for their turn for ever.",
+    since="0.25.0",
+)
+def zero_is_no_number(s: Subject) -> None:
+    model = s.model()
+    replies = [model.send_backward([s.datum()], seq_id=0) for _ in range(2)]
+    for reply in replies:
+        expect_final(reply, "a pass without a number")
+    ids = [promised(reply, "a pass without a number") for reply in replies if reply.status == 200]
+    expect_equal(len(set(ids)), len(ids), "different futures of passes without a number")
+    for request_id in ids:
+        told = s.glance(request_id, OUTCOME_SECONDS)
+        expect(
+            told and not told.pending, f"the poll of a pass without a number: expected an outcome, got {told}"
+        )
+
+
+@law(
+    "WIRE-47",
+    "A refusal shows no traceback of the server.",
+    source="ours: it tells strangers about paths and versions, and users nothing",
+    breaks="runs with its framework's debug pages on: every mistake of a client prints the server's code.",
+)
+def no_traceback(s: Subject) -> None:
+    for body in (b"{", b"[]", b'{"model_id": "nobody"}'):
+        told = s.driver.send("POST", STEP_ROUTE, body).body
+        expect(b"Traceback (most recent" not in told, f"{body!r}: expected no traceback, got {told!r}")

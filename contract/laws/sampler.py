@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from contract.inputs import ModelInput
 from contract.laws.driver import Reply
 from contract.laws.law import Broken
+from contract.laws.model import promised
 from contract.sampling import SampleResponse
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ class Sampler:
     def sample(self, prompt: Sequence[int] = PROMPT, num_samples: int = 1, **options: Any) -> SampleResponse:
         """A sample's result."""
         reply = self.send(prompt, num_samples, **options)
-        if reply.status != 200:
-            raise Broken(f"asample: expected 200, got {reply.status} {reply.body[:300]!r}")
-        return self._subject.result(str(reply.json["request_id"]), SampleResponse)
+        answer = self._subject.result(promised(reply, "asample"), SampleResponse)
+        if len(answer.sequences) != num_samples:
+            raise Broken(f"sequences of a sample: expected {num_samples}, got {len(answer.sequences)}")
+        return answer
 
     def logprobs(self, prompt: Sequence[int]) -> list[float | None]:
         """Of the prompt's own tokens, as `compute_logprobs` asks for them; None for the first."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contract.laws.expect import expect, expect_equal
+from contract.laws.expect import expect, expect_close, expect_equal, pairs
 from contract.laws.law import Lawbook
 from contract.laws.model import promised
 from contract.laws.refusal import refusal_of
@@ -212,3 +212,35 @@ def defaults(s: Subject) -> None:
         expect_equal(
             left_out.sequences[0].tokens, in_full.sequences[0].tokens, "tokens with the defaults left out"
         )
+
+
+@law(
+    "SMP-54",
+    "The temperature matters: a low one draws fewer different tokens than a high one.",
+    source="sdk 0.38.0 types/sampling_params.py",
+    breaks="knows greedy and not greedy: every temperature but 0 is 1, and no sweep shows a difference.",
+    needs=("sampling",),
+)
+def temperature_matters(s: Subject) -> None:
+    sampler, drawn = s.sampler(), []
+    for temperature in (0.25, 2.0):
+        given = sampler.sample(num_samples=64, max_tokens=1, stop=[], seed=3, temperature=temperature)
+        drawn.append(len({tuple(each.tokens) for each in given.sequences}))
+    expect(drawn[0] < drawn[1], f"different tokens at 0.25 and at 2: expected more at 2, got {drawn}")
+
+
+@law(
+    "SMP-55",
+    "A sequence that a token stopped has as many logprobs as tokens.",
+    source="sdk 0.38.0 types/sampled_sequence.py",
+    breaks="takes the stop token out of the tokens, and leaves its logprob: all later pairs are off by one.",
+    needs=("sampling",),
+)
+def stopped_tokens_have_their_logprobs(s: Subject) -> None:
+    sampler = s.sampler()
+    [whole] = sampler.sample(temperature=0, stop=[]).sequences
+    [cut] = sampler.sample(temperature=0, stop=[whole.tokens[-1]]).sequences
+    found = pairs(cut.logprobs or [], cut.tokens, "logprobs of a sequence that a token stopped")
+    logprobs = [logprob for logprob, _ in found]
+    expected = (whole.logprobs or [])[: len(logprobs)]
+    expect_close(logprobs, expected, "its logprobs", tolerance=10 * s.tolerance)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from contract.laws.driver import Reply
-from contract.laws.expect import expect, expect_equal, expect_final, expect_status
+from contract.laws.expect import expect, expect_close, expect_equal, expect_final, expect_status
 from contract.laws.law import Lawbook
 from contract.laws.subject import Subject
 from contract.sessions import GetSessionResponse
@@ -244,3 +244,20 @@ def computed_id(s: Subject) -> None:
     s.result(s.promise("load_weights", body), LoadWeightsResponse)
     told = s.answer("get_info", {"model_id": f"{session}:train:3"})
     expect_equal(told.get("model_id"), f"{session}:train:3", "model_id of get_info")
+
+
+@law(
+    "SES-29",
+    "A number that a model has is no other model's: the request is refused, and the model stays as it was.",
+    source="ours: two threads of a program may count alike",
+    since="0.3.0",
+    breaks="makes the new model in the old one's place: what was trained is gone, without a word.",
+)
+def number_is_taken(s: Subject) -> None:
+    session = s.session()
+    first, model = s.submit_model(session), s.model(session)
+    model.train([s.datum()])
+    before = model.logprobs()
+    body = {"session_id": session, "model_seq_id": 0, "base_model": s.base_model, "lora_config": {"rank": 4}}
+    s.refused_or_replayed(s.driver.call("create_model", body), first)
+    expect_close(model.logprobs(), before, "logprobs after another model's request", tolerance=s.tolerance)

@@ -8,6 +8,7 @@ from contract.laws.examples import wide_datum
 from contract.laws.expect import expect, expect_close, expect_differ, expect_equal, expect_status
 from contract.laws.law import Lawbook
 from contract.laws.model import promised
+from contract.laws.outputs import logprobs_of, loss_of, tensor_of
 from contract.laws.subject import Subject
 from contract.training import GetInfoResponse, OptimStepResponse
 
@@ -132,7 +133,7 @@ def nothing_to_train(s: Subject) -> None:
 def record_per_datum(s: Subject) -> None:
     sizes = (3, 7, 2, 5)
     output = s.model().backward([s.datum(range(5, 5 + size)) for size in sizes])
-    shapes = [each["logprobs"].dimensions for each in output.loss_fn_outputs]
+    shapes = [tensor_of(output, place).dimensions for place in range(len(output.loss_fn_outputs))]
     expect_equal(shapes, [(size,) for size in sizes], "shapes of logprobs")
 
 
@@ -144,7 +145,7 @@ def record_per_datum(s: Subject) -> None:
 )
 def shape_of_many_targets(s: Subject) -> None:
     output = s.model().forward([wide_datum([[6, 9, 4], [7, 5, 3]], [[1.0, 1.0, 1.0]] * 2)])
-    expect_equal(output.loss_fn_outputs[0]["logprobs"].dimensions, (2, 3), "shape of logprobs")
+    expect_equal(tensor_of(output).dimensions, (2, 3), "shape of logprobs")
 
 
 @law(
@@ -154,7 +155,7 @@ def shape_of_many_targets(s: Subject) -> None:
     breaks="answers losses, or scores before the softmax: ratios of reinforcement learning are nonsense.",
 )
 def logprobs_are_of_probabilities(s: Subject) -> None:
-    tensor = s.model().forward([s.datum()]).loss_fn_outputs[0]["logprobs"]
+    tensor = tensor_of(s.model().forward([s.datum()]))
     expect_equal(tensor.dtype, "float32", "dtype of logprobs")
     wrong = [value for value in tensor.to_numpy().ravel().tolist() if not (isfinite(value) and value <= 1e-6)]
     expect(not wrong, f"logprobs: expected finite numbers that are not above 0, got {wrong}")
@@ -182,9 +183,9 @@ def metrics_have_reductions(s: Subject) -> None:
 def forward_answers_the_same(s: Subject) -> None:
     model, data = s.model(), [s.datum(), s.datum((9, 8, 7))]
     only, full = model.forward(data), model.backward(data)
-    expect_close(only.metrics["loss:sum"], full.metrics["loss:sum"], "loss:sum", tolerance=s.tolerance)
-    for one, other in zip(only.loss_fn_outputs, full.loss_fn_outputs, strict=True):
-        ours, theirs = (each["logprobs"].to_numpy().ravel().tolist() for each in (one, other))
+    expect_close(loss_of(only), loss_of(full), "loss:sum", tolerance=s.tolerance)
+    for place in range(2):
+        ours, theirs = logprobs_of(only, place), logprobs_of(full, place)
         expect_close(ours, theirs, "logprobs of a forward pass", tolerance=s.tolerance)
 
 
@@ -240,7 +241,7 @@ def defaults_of_an_adapter(s: Subject) -> None:
     "A model that was unloaded is trained no more.",
     source="wire as observed: clients up to 0.25.0 may ask for it",
     breaks="keeps it, and its memory, until the server is out of it.",
-    needs=("unload",),
+    needs=("unloading",),
 )
 def unloaded_is_gone(s: Subject) -> None:
     model = s.model()
@@ -254,7 +255,7 @@ def unloaded_is_gone(s: Subject) -> None:
     "Unloading a model leaves the others, and its own checkpoints.",
     source="ours: what is on disk outlives what is in memory",
     breaks="frees the base model that both share, or deletes the run's folder.",
-    needs=("unload",),
+    needs=("unloading",),
 )
 def unloading_leaves_the_rest(s: Subject) -> None:
     model, other = s.model(), s.model()

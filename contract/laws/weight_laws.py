@@ -1,6 +1,8 @@
 """Laws of weights: how they are saved and loaded, and what a path leads to."""
 
 from contract.ids import model_id_of, tinker_path
+from contract.laws.blame import expect_refusal
+from contract.laws.checkpoints import done, entry
 from contract.laws.expect import expect, expect_close, expect_differ, expect_equal
 from contract.laws.law import Lawbook
 from contract.laws.model import Model
@@ -308,3 +310,45 @@ def info_of_layers(s: Subject) -> None:
     info = s.answer("weights_info", {"tinker_path": s.model(train_unembed=False).save("x")})
     found = [info.get(f"train_{part}") for part in ("unembed", "mlp", "attn")]
     expect_equal(found, [False, True, True], "train_unembed, train_mlp and train_attn of weights_info")
+
+
+@law(
+    "WGT-42",
+    "The load of a path that is not there is the user's fault.",
+    source="sdk 0.38.0 types/request_error_category.py",
+    breaks="fails with category server: people wait for a repair of what they mistyped.",
+)
+def unknown_path_is_the_users_fault(s: Subject) -> None:
+    model = s.model()
+    missing = tinker_path(model.id, "training", "nothing")
+    expect_refusal(s, model.send_load(missing, optimizer=False), what="the load of a path that is not there")
+
+
+@law(
+    "WGT-43",
+    "A sampler goes on when the checkpoint that it was opened on is deleted.",
+    source="ours: a sampler was given weights, and rollouts run while old checkpoints are cleaned away",
+    breaks="reads the files again for each request: cleaning up ends the rollouts of a run.",
+    needs=("sampling", "deletion"),
+)
+def sampler_outlives_its_checkpoint(s: Subject) -> None:
+    path = s.learned().save_for_sampler("x")
+    sampler = s.sampler(path)
+    expected = [score or 0.0 for score in sampler.logprobs((5, 6, 7, 8))]
+    done(s, "delete_checkpoint", path)
+    got = [score or 0.0 for score in sampler.logprobs((5, 6, 7, 8))]
+    expect_close(got, expected, "logprobs after the delete", tolerance=10 * s.tolerance)
+
+
+@law(
+    "WGT-44",
+    "A checkpoint's size, where the list tells one, is above 0.",
+    source="sdk 0.38.0 types/checkpoint.py: size_bytes",
+    breaks="tells 0 where it does not know: storage looks free, and clean-up by size does nothing.",
+    needs=("checkpoints",),
+    since="0.4.0",
+)
+def sizes_are_of_bytes(s: Subject) -> None:
+    model = s.model()
+    sizes = [entry(s, path).size_bytes for path in (model.save("x"), model.save_for_sampler("x"))]
+    expect(all(size is None or size > 0 for size in sizes), f"size_bytes: expected above 0, got {sizes}")

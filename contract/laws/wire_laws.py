@@ -10,9 +10,10 @@ from contract.laws.driver import Reply
 from contract.laws.expect import expect, expect_close, expect_equal, expect_finite, expect_status
 from contract.laws.law import Lawbook
 from contract.laws.model import Model, promised
+from contract.laws.outputs import logprobs_of, loss_of
 from contract.laws.subject import Subject
 from contract.proto.tinker_public_pb2 import ForwardBackwardRequest as PassMessage
-from contract.training import ForwardBackwardInput, ForwardBackwardOutput, ForwardBackwardRequest
+from contract.training import ForwardBackwardInput, ForwardBackwardRequest
 
 __all__ = ["WIRE_LAWS"]
 
@@ -59,10 +60,9 @@ def send_pass(s: Subject, body: bytes, **headers: str) -> Reply:
     return s.driver.send("POST", PASS_ROUTE, body, {"content-type": PROTOBUF, **sent})
 
 
-def logprobs_of(s: Subject, reply: Reply, what: str) -> list[float]:
+def answered(s: Subject, reply: Reply, what: str) -> list[float]:
     """Of the first datum of a pass that must be taken."""
-    output = s.result(promised(reply, what), ForwardBackwardOutput)
-    return output.loss_fn_outputs[0]["logprobs"].to_numpy().ravel().tolist()
+    return logprobs_of(s.passed(promised(reply, what)))
 
 
 # Results
@@ -190,9 +190,9 @@ def unknown_json_field(s: Subject) -> None:
 )
 def unknown_protobuf_field(s: Subject) -> None:
     model, data = s.model(), [s.datum()]
-    plain = logprobs_of(s, send_pass(s, pass_bytes(model, data)), "forward_backward")
+    plain = answered(s, send_pass(s, pass_bytes(model, data)), "forward_backward")
     more = send_pass(s, with_unknown_field(pass_bytes(model, data), 3))
-    got = logprobs_of(s, more, "forward_backward with a field more")
+    got = answered(s, more, "forward_backward with a field more")
     expect_close(got, plain, "logprobs", tolerance=s.tolerance)
 
 
@@ -256,9 +256,9 @@ def any_version(s: Subject) -> None:
 )
 def zstd_pass(s: Subject) -> None:
     model, data = s.model(), [s.datum()]
-    plain = logprobs_of(s, send_pass(s, pass_bytes(model, data)), "forward_backward")
+    plain = answered(s, send_pass(s, pass_bytes(model, data)), "forward_backward")
     packed = zstandard.ZstdCompressor().compress(pass_bytes(model, data))
-    got = logprobs_of(s, send_pass(s, packed, content_encoding="zstd"), "forward_backward in zstd")
+    got = answered(s, send_pass(s, packed, content_encoding="zstd"), "forward_backward in zstd")
     expect_close(got, plain, "logprobs of the compressed pass", tolerance=s.tolerance)
 
 
@@ -272,7 +272,7 @@ def zstd_pass(s: Subject) -> None:
 def large_body(s: Subject) -> None:
     model = s.model()
     body = with_unknown_field(pass_bytes(model, [s.datum()]), FIVE_MEGABYTES)
-    logprobs_of(s, send_pass(s, body), "forward_backward of 5 MB")
+    answered(s, send_pass(s, body), "forward_backward of 5 MB")
 
 
 @law(
@@ -291,8 +291,7 @@ def settings_in_either_map(s: Subject) -> None:
         if dropped:
             message.ClearField(dropped)
         reply = send_pass(s, message.SerializeToString())
-        output = s.result(promised(reply, "forward_backward"), ForwardBackwardOutput)
-        losses.append(output.metrics["loss:sum"])
+        losses.append(loss_of(s.passed(promised(reply, "forward_backward"))))
     expect_close(losses, [-4 * 1.01] * 3, "loss with both maps, the new, the old", tolerance=s.tolerance)
 
 

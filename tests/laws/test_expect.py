@@ -12,6 +12,7 @@ from contract.laws.expect import (
     expect_finite,
     expect_refusal,
     expect_status,
+    pairs,
 )
 from contract.laws.law import Broken
 
@@ -111,3 +112,12 @@ def test_a_literal_that_is_no_number_is_named(literal):
 def test_what_is_no_json_is_not_finite(body):
     with pytest.raises(Broken, match=r"^metrics: expected JSON, got 200 b'"):
         expect_finite(reply(body=body), "metrics")
+
+
+def test_what_came_stands_beside_what_was_expected():
+    assert pairs([1, 2], "ab", "letters") == [(1, "a"), (2, "b")]
+
+
+def test_more_or_less_than_was_expected_breaks():
+    with pytest.raises(Broken, match=r"^letters: expected 2, got 3$"):
+        pairs([1, 2, 3], "ab", "letters")

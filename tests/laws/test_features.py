@@ -4,8 +4,10 @@ import pytest
 
 from contract.laws import Skipped
 from contract.laws.features import FEATURES, require
+from contract.laws.model import Model
 from tests.laws.small_server import small_server
 
+BROKEN = (200, {"error": "out of memory", "category": "server"})
 FAILED = (200, {"error": "not here", "category": "user"})
 SESSION = (200, {"session_id": "s"})
 PROMISE = (200, {"request_id": "r"})
@@ -55,7 +57,47 @@ def test_a_server_that_fails_a_loss_lacks_it():
         "retrieve_future": [created, FAILED],
     }
 
-    assert "loss dro: retrieve_future: expected a result, got the failure" in lacking("loss dro", answers)
+    assert lacking("loss dro", answers) == "loss dro: a pass with the loss dro fails: not here"
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [(404, "404"), (405, "405"), (501, "501"), (500, None), (503, None), (400, None)]
+)
+def test_an_operation_lacks_only_where_it_is_not_there(status, told):
+    with small_server({"get_server_capabilities": (status, {})}) as subject:
+        assert FEATURES["capabilities"](subject) == (
+            told and f"get_server_capabilities is answered by {told}"
+        )
+
+
+def test_an_operation_that_not_every_key_may_ask_for_lacks_where_it_is_forbidden():
+    with small_server({"audit": (403, {}), "get_server_capabilities": (403, {})}) as subject:
+        assert FEATURES["audit"](subject) == "get_audit_log is answered by 403"
+        assert FEATURES["capabilities"](subject) is None
+
+
+@pytest.mark.parametrize("asample", [(500, {}), (503, {}), PROMISE])
+def test_what_breaks_a_server_is_not_lacking(asample):
+    answers = {
+        "create_session": SESSION,
+        "create_sampling_session": (200, {"sampling_session_id": "s:0"}),
+        "asample": asample,
+        "retrieve_future": BROKEN,
+    }
+
+    with small_server(answers) as subject:
+        assert FEATURES["sampling"](subject) is None
+
+
+@pytest.mark.parametrize("status", [400, 422, 501])
+def test_what_is_refused_is_lacking(status):
+    answers = {
+        "create_session": SESSION,
+        "create_sampling_session": (200, {"sampling_session_id": "s:0"}),
+        "asample": (status, {}),
+    }
+
+    assert f"asample is answered by {status}" in lacking("stop texts", answers)
 
 
 def test_a_feature_is_tried_once():
@@ -67,12 +109,23 @@ def test_a_feature_is_tried_once():
         assert len(subject.driver.trace) == 1
 
 
-def test_a_server_that_does_not_learn_lacks_learning(monkeypatch, subject):
-    from contract.laws.model import Model
+@pytest.mark.parametrize(
+    ("after", "reason"),
+    [
+        (1.0, "three steps at a rate of 0.001 change no loss"),
+        (0.5, None),
+        (1.5, None),
+        (float("nan"), None),
+    ],
+    ids=["stays", "learns", "learns the opposite", "diverges"],
+)
+def test_a_server_lacks_learning_where_nothing_changes_not_where_it_goes_wrong(
+    monkeypatch, subject, after, reason
+):
+    losses = iter([1.0, after])
+    monkeypatch.setattr(Model, "loss", lambda *_: next(losses))
 
-    monkeypatch.setattr(Model, "loss", lambda *_: 1.0)
-
-    assert FEATURES["learning"](subject) == "three steps at a rate of 0.001 lower no loss"
+    assert FEATURES["learning"](subject) == reason
 
 
 def test_a_name_that_is_no_feature_is_refused():

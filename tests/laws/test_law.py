@@ -5,6 +5,7 @@ import string
 import pytest
 
 from contract.laws import GROUPS, LAWS, Lawbook
+from contract.laws.law import laws_by_id
 
 
 def test_a_lawbook_has_its_laws_in_the_order_of_the_file():
@@ -42,9 +43,20 @@ def test_a_number_is_given_once():
 
 
 def test_no_two_books_have_a_law_of_one_number():
-    from contract import laws
+    books = [Lawbook(), Lawbook()]
+    for book, statement in zip(books, ("It is so.", "It is not."), strict=True):
+        book.law("FUT-01", statement, source="a", breaks="b")(lambda _: None)
 
-    assert len(LAWS) == sum(len(list(book)) for book in laws.BOOKS)
+    with pytest.raises(ValueError, match="id: expected one that no other book has, got 'FUT-01' for 'It"):
+        laws_by_id(books)
+
+
+def test_laws_of_several_books_stand_in_their_order():
+    books = [Lawbook(), Lawbook()]
+    for book, number in zip(books, ("SES-01", "FUT-01"), strict=True):
+        book.law(number, "It is so.", source="a", breaks="b")(lambda _: None)
+
+    assert list(laws_by_id(books)) == ["SES-01", "FUT-01"]
 
 
 @pytest.mark.parametrize("law", LAWS.values(), ids=LAWS)

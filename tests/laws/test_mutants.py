@@ -1,6 +1,7 @@
 """A slice of the zoo, and what tells the hunt's outcome; `make mutants` has all of it."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -129,3 +130,9 @@ def test_the_command_tells_the_law_and_its_status(capsys, monkeypatch):
 def test_the_command_knows_its_mutants():
     with pytest.raises(SystemExit, match="2"):
         main(["no-such-mutant"])
+
+
+def test_the_readme_tells_how_many_there_are():
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+
+    assert f"that is {len(LAWS)} laws and {len(MUTANTS)} broken servers" in readme

@@ -38,3 +38,9 @@ def test_a_future_that_succeeds_is_none(subject):
 
     with pytest.raises(Broken, match="expected a failure with status 200"):
         refusal_of(subject, reply, "asample")
+
+
+@pytest.mark.parametrize("body", [b'{"checkpoints":[]}', b"[]"])
+def test_an_answer_that_is_neither_a_refusal_nor_a_promise_is_none(subject, body):
+    with pytest.raises(Broken, match="a list: expected a refusal, got 200"):
+        refusal_of(subject, answer(200, body), "a list")

@@ -204,9 +204,20 @@ def test_a_named_save_without_a_path_breaks_a_law():
 
 
 def test_a_sample_that_is_refused_or_has_no_scores_breaks_a_law():
-    with small_server({}) as subject, pytest.raises(Broken, match="asample: expected 200, got 404"):
+    with (
+        small_server({}) as subject,
+        pytest.raises(Broken, match="asample: expected 200 and a req"),
+    ):
         Sampler(subject, "s").sample()
 
-    answers = {"asample": [(200, {"request_id": "r"})], "retrieve_future": [(200, {"sequences": []})]}
+    one = {"stop_reason": "length", "tokens": [1], "logprobs": [-1.0]}
+    answers = {"asample": (200, {"request_id": "r"}), "retrieve_future": (200, {"sequences": [one]})}
     with small_server(answers) as subject, pytest.raises(Broken, match="prompt_logprobs: expected a list"):
         Sampler(subject, "s").logprobs([1, 2])
+
+
+def test_another_number_of_sequences_than_was_asked_for_breaks_a_law():
+    answers = {"asample": (200, {"request_id": "r"}), "retrieve_future": (200, {"sequences": []})}
+
+    with small_server(answers) as subject, pytest.raises(Broken, match="a sample: expected 2, got 0"):
+        Sampler(subject, "s").sample(num_samples=2)

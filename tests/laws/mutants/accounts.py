@@ -81,6 +81,14 @@ def usage_window_breaks(bench: Bench) -> None:
         return Answer(500, b'{"detail":"ValueError"}') if answer.status == 400 else answer
 
 
+@mutant("audit-of-anything", "The audit log of a day that cannot be is an empty one.", "ACC WIRE")
+def audit_of_anything(bench: Bench) -> None:
+    @bench.answer("get_audit_log")
+    async def _(serve, exchange, incoming):
+        answer = await serve()
+        return Answer(200, b'{"entries":[]}') if 400 <= answer.status < 500 else answer
+
+
 # Worlds of others
 
 

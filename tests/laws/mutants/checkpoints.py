@@ -143,6 +143,22 @@ def info_of_another_rank(bench: Bench) -> None:
         return serve(call, request).model_copy(update={"lora_rank": 32})
 
 
+@mutant("info-without-layers", "weights_info does not tell which layers are trained.", "WGT")
+def info_without_layers(bench: Bench) -> None:
+    @bench.handler("weights_info")
+    def _(serve, call, request):
+        layers = dict.fromkeys(("train_unembed", "train_mlp", "train_attn"))
+        return serve(call, request).model_copy(update=layers)
+
+
+@mutant("runs-of-nobody-are-empty", "A run that is not there has an empty list of checkpoints.", "WGT WIRE")
+def runs_of_nobody_are_empty(bench: Bench) -> None:
+    @bench.answer("list_checkpoints", "get_training_run")
+    async def _(serve, exchange, incoming):
+        answer = await serve()
+        return Answer(200, b'{"checkpoints":[]}') if answer.status == 404 else answer
+
+
 @mutant("info-of-nothing", "weights_info of a path that is not there is a 500.", "WGT WIRE")
 def info_of_nothing(bench: Bench) -> None:
     @bench.answer("weights_info")

@@ -324,20 +324,6 @@ def numbers_of_all_models(bench: Bench) -> None:
         return open_(self, future)
 
 
-@mutant(
-    "proto3-zero-is-unset",
-    "seq_id 0 in protobuf counts as none given, and any order will do.",
-    "FUT WIRE TRN",
-    "tinker-cloud#59: proto3 seq_id 0 means unset",
-)
-def proto3_zero_is_unset(bench: Bench) -> None:
-    @bench.handler("forward_backward")
-    def _(serve, call, request):
-        if request.seq_id == 0:
-            request = request.model_copy(update={"seq_id": None})
-        return serve(call, request)
-
-
 # Many at once
 
 

@@ -82,6 +82,32 @@ def second_finish_overwrites(bench: Bench) -> None:
         return serve(call, request)
 
 
+@mutant("end-forgets-results", "After a session's end its results are pending for ever.", "SES FUT")
+def end_forgets_results(bench: Bench) -> None:
+    @bench.handler("finish_session")
+    def _(serve, call, request):
+        serve(call, request)
+        for future in call.service.futures:
+            if future.owner.startswith(request.session_id):
+                future.outcome, future.released = None, False
+
+
+@mutant("telemetry-looks-sessions-up", "Telemetry without a session is refused.", "SES WIRE")
+def telemetry_looks_sessions_up(bench: Bench) -> None:
+    @bench.handler("telemetry")
+    def _(serve, call, request):
+        call.service.store.sessions.get(request.session_id)
+        return serve(call, request)
+
+
+@mutant("telemetry-limited", "Telemetry of more than 32 kB is refused.", "SES WIRE")
+def telemetry_limited(bench: Bench) -> None:
+    @bench.answer("telemetry")
+    async def _(serve, exchange, incoming):
+        too_long = len(incoming.body) > 32_000
+        return Answer(413, b'{"detail":"too long"}') if too_long else await serve()
+
+
 @mutant("finish-of-anybody", "A session that is not there can be finished.", "SES")
 def finish_of_anybody(bench: Bench) -> None:
     @bench.handler("finish_session")

@@ -180,6 +180,11 @@ def betas_ignored(bench: Bench) -> None:
     _with_params(bench, lambda params: {"beta1": 0.9, "beta2": 0.999})
 
 
+@mutant("beta2-its-own", "beta2 is 0.999, whatever was sent.", "MET", "the default of PyTorch")
+def beta2_its_own(bench: Bench) -> None:
+    _with_params(bench, lambda params: {"beta2": 0.999})
+
+
 @mutant("rate-zero-is-default", "A learning rate of 0 counts as none given.", "MET", "hatchery refuses it")
 def rate_zero_is_default(bench: Bench) -> None:
     _with_params(bench, lambda params: {"learning_rate": params.learning_rate or 1e-3})
