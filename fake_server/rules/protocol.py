@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from contract import OPERATIONS
+from contract.codec import JSON
 from contract.versions import NEWEST, SdkVersion, misplaced
+from fake_server.entries import Entry
 from fake_server.history import History
 from fake_server.redaction import HIDDEN_KEY
 from fake_server.rules.rule import Found, Rule
@@ -13,6 +15,9 @@ __all__ = ["PROTOCOL"]
 
 ROWS = {row.name: row for row in OPERATIONS}
 SHOWN = 5
+PROTOBUF_ONLY = SdkVersion(0, 25, 0)
+"""The first whose passes and results are protobuf alone. Source: sdk 0.38.0 lib/api_future_impl.py."""
+PROTOBUF_RESULTS = ("forward_backward", "asample")
 
 
 def another_versions(history: History) -> Iterator[Found]:
@@ -25,9 +30,29 @@ def another_versions(history: History) -> Iterator[Found]:
             continue
         wrong = misplaced(row, entry.request, version)
         texts = {f"{version} sends {row.name}{name}" for name in wrong}
+        texts |= {f"{version} {what} in JSON" for what in _in_json(entry) if version >= PROTOBUF_ONLY}
         if texts - told:
             told |= texts
             yield Found("; ".join(sorted(texts)[:SHOWN]) + ", which it does not have", (entry,))
+
+
+def _in_json(entry: Entry) -> Iterator[str]:
+    """What an entry has in JSON that could be protobuf."""
+    if entry.operation == "forward_backward" and entry.exchange.request_type == JSON:
+        yield "sends forward_backward"
+    polled = entry.submission.operation if entry.submission is not None else ""
+    has_result = entry.is_final and not entry.faults and entry.failure is None
+    if polled in PROTOBUF_RESULTS and has_result and entry.exchange.answer_type == JSON:
+        yield f"reads the result of {polled}"
+
+
+def untold_version(history: History) -> Iterator[Found]:
+    """Sessions whose version is told in the body alone: nobody else can know it."""
+    for entry in history:
+        said = entry.own("sdk_version")
+        if entry.operation == "create_session" and said and not entry.exchange.says_version:
+            yield Found(f"a session of {said} was opened without X-Stainless-Package-Version", (entry,))
+            break
 
 
 def unknown(history: History) -> Iterator[Found]:
@@ -88,5 +113,13 @@ PROTOCOL = (
         "strip headers and environment from what is reported, and send the key in X-API-Key alone",
         keys,
     ),
+    Rule(
+        "CLI-22",
+        "note",
+        "no version in the header",
+        "A server that speaks to each version as it was takes this client for the newest, whatever it is.",
+        "send X-Stainless-Package-Version with every request, as create_session sends sdk_version",
+        untold_version,
+    ),
 )
-"""Rules 19 to 21."""
+"""Rules 19 to 22."""

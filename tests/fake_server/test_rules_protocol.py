@@ -144,6 +144,43 @@ def test_a_client_that_names_no_version_may_send_what_it_likes(driver):
     assert not found(driver.controls.journal, "CLI-19")
 
 
+@pytest.mark.parametrize(("version", "told"), [("0.38.0", True), ("0.24.1", False)])
+def test_json_where_a_version_speaks_protobuf_alone_is_found(driver, version, told):
+    driver.headers["x-stainless-package-version"] = version
+    body = {"forward_backward_input": {"data": [datum()], "loss_fn": "cross_entropy"}}
+    driver.result("forward_backward", {"model_id": driver.model(), "seq_id": 1, **body})
+
+    texts = [
+        f"{version} sends forward_backward in JSON, which it does not have",
+        f"{version} reads the result of forward_backward in JSON, which it does not have",
+    ]
+    assert found(driver.controls.journal, "CLI-19") == (texts if told else [])
+
+
+def test_a_failure_is_json_for_every_version(driver):
+    driver.headers["x-stainless-package-version"] = "0.38.0"
+    sampler = driver.sampler(driver.session())
+    driver.controls.stubs.on("sample").fails("user", "no")
+    driver.result("asample", driver.sample(sampler, 0))
+
+    assert not found(driver.controls.journal, "CLI-19")
+
+
+def test_a_version_that_is_told_in_the_body_alone_is_noted(driver):
+    for _ in range(2):
+        driver.session()
+    assert found(driver.controls.journal, "CLI-22") == [
+        "a session of 0.38.0 was opened without X-Stainless-Package-Version"
+    ]
+
+
+def test_a_version_in_the_header_is_told(driver):
+    driver.headers["x-stainless-package-version"] = "0.38.0"
+    driver.session()
+
+    assert not found(driver.controls.journal, "CLI-22")
+
+
 def test_what_is_not_served_is_of_no_version(driver):
     driver.headers["x-stainless-package-version"] = "0.38.0"
     driver.post("/oai/api/v1/completions", {})
