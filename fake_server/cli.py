@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     add_commands(commands.add_parser)
     add_verdict(commands.add_parser("verdict", help="tell which rules a client broke"))
     add_snapshot(commands.add_parser("snapshot", help="keep the world of a server in a file, or put it back"))
-    add_conform(commands.add_parser)
+    add_conform(commands.add_parser, os.environ)
     drift = commands.add_parser("drift", help="compare the contract with the installed SDK")
     drift.set_defaults(run=_drift)
     return parser

@@ -1,13 +1,15 @@
-"""`tinkerproof conform`, `laws` and `explain`: the laws, tried on a server, and told."""
+"""`tinkerproof conform`, `laws` and `explain`: laws and scenarios, tried on servers and clients, and told."""
 
 import argparse
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from fake_server.cli_scenarios import add_client
 
 if TYPE_CHECKING:
     from contract.laws.law import Law
@@ -21,16 +23,19 @@ NEWEST = "0.38.0"
 HOLDS, FAILS, CANNOT_RUN = 0, 1, 2
 
 
-def add_conform(add: "Callable[..., argparse.ArgumentParser]") -> None:
-    """Add the subcommands to the command's."""
+def add_conform(add: "Callable[..., argparse.ArgumentParser]", environment: Mapping[str, str]) -> None:
+    """Add the subcommands to the command's; clients under trial inherit `environment`."""
     conform = add("conform", help="try the laws of the API")
-    _add_server(conform.add_subparsers(required=True, metavar="WHOM"))
+    whom = conform.add_subparsers(required=True, metavar="WHOM")
+    _add_server(whom)
+    add_client(whom, environment)
     laws = add("laws", help="list the laws that a server is tried by")
+    laws.add_argument("--clients", action="store_true", help="the scenarios for clients in their place")
     laws.add_argument("--markdown", action="store_true", help="as a Markdown table")
-    laws.add_argument("--group", metavar="G", help="only these: WIRE, FUT, SES, …")
+    laws.add_argument("--group", metavar="G", help="only these: WIRE, FUT, SES, …; of scenarios a phase")
     laws.set_defaults(run=_laws)
-    explain = add("explain", help="tell what a law says, why, and how it is broken")
-    explain.add_argument("law", metavar="ID", help="such as FUT-03")
+    explain = add("explain", help="tell what a law or a scenario says, why, and how it is broken")
+    explain.add_argument("law", metavar="ID", help="such as FUT-03, or SCN-18")
     explain.set_defaults(run=_explain)
 
 
@@ -177,12 +182,20 @@ def _laws(options: argparse.Namespace) -> int:
     from contract.laws.catalogue import chosen, law_rows
     from fake_server.tables import as_markdown, as_text
 
+    patterns = [options.group] if options.group else []
     try:
-        laws = chosen(LAWS, [options.group] if options.group else [])
+        rows = _scenario_rows(patterns) if options.clients else law_rows(chosen(LAWS, patterns))
     except LookupError as error:
         return _complain(f"laws: {error}")
-    print((as_markdown if options.markdown else as_text)(law_rows(laws)))
+    print((as_markdown if options.markdown else as_text)(rows))
     return HOLDS
+
+
+def _scenario_rows(patterns: list[str]) -> list[tuple[str, ...]]:
+    from fake_server.scenarios import SCENARIOS
+    from fake_server.scenarios.catalogue import chosen, scenario_rows
+
+    return scenario_rows(chosen(SCENARIOS, patterns))
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -190,8 +203,16 @@ def _explain(options: argparse.Namespace) -> int:
     from contract.laws.catalogue import explained, law_named
 
     try:
-        law = law_named(LAWS, options.law)
+        is_scenario = options.law.upper().startswith("SCN")
+        told = _explained_scenario(options.law) if is_scenario else explained(law_named(LAWS, options.law))
     except LookupError as error:
         return _complain(f"explain: {error}")
-    print(explained(law))
+    print(told)
     return HOLDS
+
+
+def _explained_scenario(scenario_id: str) -> str:
+    from fake_server.scenarios import SCENARIOS
+    from fake_server.scenarios.catalogue import explained, scenario_named
+
+    return explained(scenario_named(SCENARIOS, scenario_id))

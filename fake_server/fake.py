@@ -37,8 +37,10 @@ GOODBYE_SECONDS = 10.0
 class FakeServer(LiveServer):
     """A live server with controls that hands out worlds."""
 
-    def __init__(self, open_backend: BackendFactory, options: BackendOptions | None = None) -> None:
-        super().__init__(create_app(open_backend, options=options, control=True))
+    def __init__(
+        self, open_backend: BackendFactory, options: BackendOptions | None = None, *, port: int = 0
+    ) -> None:
+        super().__init__(create_app(open_backend, options=options, control=True), port)
         self._numbers = count()
         self._fresh: Fake | None = None
 

@@ -120,11 +120,15 @@ def _ignored(_number: int, _frame: FrameType | None) -> None:
 
 
 class LiveServer:
-    """A server on a thread of its own, on a free loopback port. A context manager."""
+    """A server on a thread of its own, on loopback, at a free port unless one is given. A context manager.
 
-    def __init__(self, app: Starlette) -> None:
+    Raises:
+        OSError, OverflowError: if the port is taken, or there is no such port.
+    """
+
+    def __init__(self, app: Starlette, port: int = 0) -> None:
         self.app = app
-        self._sock = bound_socket()
+        self._sock = bound_socket(port=port)
         self._ready = threading.Event()
         self._server = _Server(app, self._ready.set)
         self._thread = threading.Thread(target=self._run, name="tinkerproof-server", daemon=True)

@@ -1,4 +1,4 @@
-"""`Baseline`: the failures of a server that are known, each with a reason."""
+"""`Baseline`: the failures of a server or a client that are known, each with a reason."""
 
 import json
 import tomllib
@@ -6,13 +6,25 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from contract.laws.trial import Outcome
-
-__all__ = ["Baseline", "Excuse"]
+__all__ = ["Baseline", "Excuse", "Judged"]
 
 FORM = 'expected a reason in words, or {"reason": …, "expires": YYYY-MM-DD}'
+
+
+class Judged(Protocol):
+    """What came of a law or a scenario."""
+
+    @property
+    def id(self) -> str:
+        """Of the law or the scenario."""
+        ...
+
+    @property
+    def verdict(self) -> str:
+        """`holds`, `broken`, `error` or `skipped`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +42,7 @@ class Excuse:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Excuses by the ids of laws."""
+    """Excuses by the ids of laws or scenarios."""
 
     excuses: dict[str, Excuse] = field(default_factory=dict)
 
@@ -49,30 +61,30 @@ class Baseline:
             form = "JSON" if path.suffix == ".json" else "TOML"
             raise ValueError(f"{path}: expected {form}, got what is none: {error}") from None
         if not isinstance(entries, dict):
-            raise ValueError(f"{path}: expected ids of laws with reasons, got a {type(entries).__name__}")
+            raise ValueError(f"{path}: expected ids with reasons, got a {type(entries).__name__}")
         return cls({name: _excuse(f"{path}: {name}", entry) for name, entry in entries.items()})
 
-    def excuse(self, outcome: Outcome, today: date) -> str:
+    def excuse(self, outcome: Judged, today: date) -> str:
         """The reason why a failure is known; empty where it is not, or not any more."""
-        excuse = self.excuses.get(outcome.law.id)
+        excuse = self.excuses.get(outcome.id)
         if excuse is None or outcome.verdict not in ("broken", "error") or not excuse.counts_on(today):
             return ""
         return excuse.reason
 
-    def stale(self, outcomes: Iterable[Outcome], known_ids: Collection[str], today: date) -> dict[str, str]:
-        """What is wrong with entries, by their ids: the law holds now, there is none, or the day is over.
+    def stale(self, outcomes: Iterable[Judged], known_ids: Collection[str], today: date) -> dict[str, str]:
+        """What is wrong with entries, by their ids: it holds now, there is none, or the day is over.
 
         An entry of a law that was not tried is left alone.
         """
-        verdicts = {outcome.law.id: outcome.verdict for outcome in outcomes}
+        verdicts = {outcome.id: outcome.verdict for outcome in outcomes}
         found = {}
         for law_id, excuse in self.excuses.items():
             if law_id not in known_ids:
-                found[law_id] = "there is no such law; remove the entry"
+                found[law_id] = "there is none of that id; remove the entry"
             elif verdicts.get(law_id) == "holds":
-                found[law_id] = "the law holds now; remove the entry"
+                found[law_id] = "it holds now; remove the entry"
             elif law_id in verdicts and not excuse.counts_on(today):
-                found[law_id] = f"expired after {excuse.expires}; mend the server, or give it another day"
+                found[law_id] = f"expired after {excuse.expires}; mend it, or give it another day"
         return found
 
 

@@ -1,8 +1,8 @@
 """`try_law`: one law on one server, and what came of it."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from contract.laws.driver import Trace
@@ -30,6 +30,18 @@ class Outcome:
     seconds: float
     trace: tuple[Trace, ...] = ()
     """The requests of a law that does not hold."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """What else is told of it."""
+
+    @property
+    def id(self) -> str:
+        """Of the law."""
+        return self.law.id
+
+    @property
+    def case(self) -> Law:
+        """What was tried."""
+        return self.law
 
 
 def try_law(law: Law, subject: Subject, time_now: Callable[[], float] = time.perf_counter) -> Outcome:

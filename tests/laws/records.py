@@ -25,7 +25,7 @@ def outcome(law_id: str, verdict: Verdict = "holds", text: str | None = None, **
     """An outcome of a law that was made up."""
     law = Law(law_id, f"What {law_id} says.", "a source", "breaks it, and users suffer", lambda _: None)
     trace = fields.pop("trace", (REQUEST,) if verdict in ("broken", "error") else ())
-    return Outcome(law, verdict, SAID[verdict] if text is None else text, 0.25, trace)
+    return Outcome(law, verdict, SAID[verdict] if text is None else text, 0.25, trace, **fields)
 
 
 def record(outcomes: Sequence[Outcome], excuses: dict[str, Excuse] | None = None, **fields: Any) -> Record:

@@ -124,7 +124,7 @@ def test_known_failures_have_status_0_until_they_are_mended(server, tmp_path, ca
     options = ["--law", "FUT-05", "FUT-01", "--baseline", str(known)]
 
     assert conform(server.url, *options) == 1
-    assert "FUT-05: the law holds now; remove the entry" in capsys.readouterr().out
+    assert "FUT-05: it holds now; remove the entry" in capsys.readouterr().out
     corrupt(server, "retrieve_future", lambda a: replace(a, status=500 if a.status == 404 else a.status))
     assert conform(server.url, *options) == 0
     assert "FUT-05: polls are answered by 500" in capsys.readouterr().out

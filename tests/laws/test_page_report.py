@@ -173,3 +173,12 @@ def test_it_is_light_or_dark_as_the_reader_likes(shown):
     ]
 
     assert colours == ["rgba(255, 255, 255, 1)", "rgba(15, 19, 24, 1)"]
+
+
+def test_details_are_shown_the_long_ones_by_their_end():
+    details = {"ended": "exit <1>", "standard error": "&" * 3000 + "the last words"}
+    text = as_html(record([outcome(f"FUT-{n:02}", "broken", details=details) for n in range(1, 99)]))
+
+    assert "<dt>ended</dt><dd>exit &lt;1&gt;</dd>" in text
+    assert re.search(r"<dt>standard error</dt><dd>… (&amp;)+the last words</dd>", text)
+    assert len(text.encode()) < 1_000_000

@@ -84,3 +84,18 @@ def test_keys_are_not_in_a_record():
 )
 def test_an_expectation_is_taken_apart(text, parts):
     assert expectation(text) == parts
+
+
+def test_details_are_kept_without_keys_and_the_long_ones_by_their_end():
+    details = {"standard error": "x" * 3000 + " key tml-secret"}
+    made = record([outcome("FUT-01", "broken", details=details)], secrets=["tml-secret"])
+
+    assert made.rows[0].details["standard error"].startswith("… xxx")
+    assert made.rows[0].details["standard error"].endswith(" key …")
+
+
+def test_a_record_of_a_client_counts_scenarios_and_the_time_that_passed():
+    made = record([outcome("SCN-01")], kind="client", groups={"SCN": "scenarios"}, seconds=1.5)
+
+    assert made.headline == "1 of 1 scenarios hold (100 %)"
+    assert (made.kind, made.seconds, made.groups) == ("client", 1.5, {"SCN": "scenarios"})

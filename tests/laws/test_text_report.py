@@ -26,7 +26,7 @@ def test_it_tells_groups_failures_skips_and_the_baseline():
     assert "    0.8 s    1 hold, 1 broken, 1 error\n" in text
     assert "\nskipped:\n  SES-02, ACC-01: learning: three steps lower no loss\n" in text
     assert "\nknown to be broken:\n  SES-01: not yet\n" in text
-    assert "\nstale in the baseline:\n  FUT-01: the law holds now; remove the entry\n" in text
+    assert "\nstale in the baseline:\n  FUT-01: it holds now; remove the entry\n" in text
     assert text.endswith("1 skipped, 1 stale in the baseline; 1.5 s".replace("1 skipped", "2 skipped"))
 
 
@@ -57,3 +57,11 @@ def test_only_the_last_requests_of_a_failure_are_shown_and_long_bodies_are_cut()
 def test_a_failure_without_requests_shows_none():
     text = as_text(record([outcome("FUT-01", "broken", trace=())], {"FUT-02": Excuse("x")}))
     assert "its last" not in text
+
+
+def test_details_of_a_failure_are_told_the_long_ones_by_their_last_lines():
+    details = {"ended": "exit status 1", "standard error": "\n".join(map(str, range(14))), "left": "a\nb\n"}
+    text = as_text(record([outcome("FUT-01", "broken", details=details)]))
+
+    assert "\n  ended     exit status 1\n  standard error:\n    … 2 lines\n    2\n    3\n" in text
+    assert "\n    13\n  left:\n    a\n    b\n" in text

@@ -14,6 +14,7 @@ MOST_BYTES_OF_FAILURES = 600_000
 MOST_BYTES_OF_A_REASON = 400
 MOST_SLOW = 5
 HALF_A_CHARACTER = re.compile(r"&[a-z]*\Z")
+REST_OF_A_CHARACTER = re.compile(r"\A[a-z]*;")
 WORDS: Mapping[RowVerdict, str] = {
     "holds": "hold",
     "broken": "broken",
@@ -84,12 +85,16 @@ def _failures(record: Record) -> str:
 def _failure(row: Row, budget: int, opened: str) -> str:
     told = _expectation(row.text, budget // 4)
     told += f"<dt>usually</dt><dd>{escape(row.breaks)}</dd><dt>source</dt><dd>{escape(row.source)}</dd>"
+    share = budget // 4 // max(1, len(row.details))
+    told += "".join(
+        f"<dt>{escape(name)}</dt><dd>{_cut_before(text, share)}</dd>" for name, text in row.details.items()
+    )
     if row.excuse:
         told = f'<dt>known</dt><dd class="known">{_cut(row.excuse, MOST_BYTES_OF_A_REASON)}</dd>{told}'
     return (
         f'<details id="{row.id}"{opened}><summary>'
         f'<span class="id {row.verdict}">{row.id} {row.verdict}</span> {escape(row.statement)}</summary>'
-        f'<div class="in"><dl>{told}</dl>{_trace(row, budget * 3 // 4)}</div></details>'
+        f'<div class="in"><dl>{told}</dl>{_trace(row, budget // 2)}</div></details>'
     )
 
 
@@ -180,6 +185,15 @@ def _laws(record: Record) -> str:
 
 def _linked(row: Row) -> str:
     return f'<a href="#{row.id}">{row.id}</a>' if row.fails or row.verdict == "known" else row.id
+
+
+def _cut_before(text: str, most_bytes: int) -> str:
+    """The end of `text` as HTML: of what a command printed, the last lines tell most."""
+    whole = escape(text, quote=False)
+    if len(whole.encode()) <= most_bytes:
+        return whole
+    kept = whole.encode()[-most_bytes:].decode(errors="ignore")
+    return f"… {REST_OF_A_CHARACTER.sub('', kept)}"
 
 
 def _cut(text: str, most_bytes: int) -> str:

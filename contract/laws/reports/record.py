@@ -30,7 +30,7 @@ class Exchanged(_Frozen):
 
 
 class Row(_Frozen):
-    """One law, and what came of it."""
+    """One law or scenario, and what came of it."""
 
     id: str
     statement: str
@@ -45,6 +45,8 @@ class Row(_Frozen):
     seconds: float = 0.0
     trace: tuple[Exchanged, ...] = ()
     """The last requests of a law that does not hold, oldest first."""
+    details: Mapping[str, str] = {}
+    """What else is told of one that does not hold: of a client its exit status and what it printed."""
 
     @property
     def group(self) -> str:

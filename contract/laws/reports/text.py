@@ -12,6 +12,8 @@ MOST_REQUESTS = 4
 """Ours: of each failure; the other reports have them all."""
 MOST_CHARACTERS = 300
 """Ours: of each body."""
+MOST_LINES = 12
+"""Ours: of the end of each detail; the other reports have more."""
 
 
 def as_text(record: Record) -> str:
@@ -52,10 +54,20 @@ def failure_text(row: Row) -> str:
         lines += [f"  {what}"] if what else []
         lines += [f"  expected  {expected}", f"  got       {got}"]
     lines += [_wrapped(f"usually   {row.breaks}", "  "), _wrapped(f"source    {row.source}", "  ")]
+    lines += [_detail(name, text) for name, text in row.details.items()]
     last = row.trace[-MOST_REQUESTS:]
     if last:
         lines.append(f"  its last {len(last)} of {len(row.trace)} requests:")
     return "\n".join([*lines, *map(_request, last)])
+
+
+def _detail(name: str, text: str) -> str:
+    lines = text.strip().splitlines()
+    if len(lines) == 1:
+        return f"  {name:9} {lines[0]}"
+    told = lines[-MOST_LINES:]
+    left_out = [f"… {len(lines) - len(told)} lines"] if len(lines) > len(told) else []
+    return "\n".join([f"  {name}:", *(f"    {line}" for line in (*left_out, *told))])
 
 
 def _request(each: Exchanged) -> str:
