@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo serve test check format coverage sdk mutants verdict-runs cookbook cookbook-slice pretrained bench bench-engine proto openapi docs clean
+.PHONY: help demo serve test check format coverage sdk mutants conform-sdk verdict-runs cookbook cookbook-slice pretrained bench bench-engine proto openapi docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,9 @@ sdk: $(READY) ## Old SDK versions, each in its own environment
 
 mutants: $(READY) ## The laws against a zoo of broken servers: every one is noticed, by every law one
 	$(BIN)/python -m tests.laws.mutants
+
+conform-sdk: $(READY) ## The published SDK in all scenarios for clients
+	$(BIN)/tinkerproof conform client --report .cache/conform-sdk -- $(BIN)/python examples/conform_sdk.py
 
 verdict-runs: $(READY) ## Hundreds of random clean runs of the newest SDK; none may break a rule
 	$(BIN)/python -m pytest tests/sdk/test_clean_clients.py

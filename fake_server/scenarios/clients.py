@@ -49,6 +49,10 @@ class Client(Protocol):
         """Run it with these variables, for so long at most."""
         ...
 
+    def end(self) -> None:
+        """End what runs: somebody had enough of it."""
+        ...
+
 
 def command_client(command: Sequence[str], environment: Mapping[str, str]) -> Client:
     """A client that is a command of any language.
@@ -59,29 +63,50 @@ def command_client(command: Sequence[str], environment: Mapping[str, str]) -> Cl
         command: the program and its arguments.
         environment: variables that it has beside those of the scenario.
     """
+    return _Command(command, environment)
 
-    def run(own: Mapping[str, str], seconds: float) -> Ending:
+
+class _Command:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._command, self._environment = command, environment
+        self._running: set[int] = set()
+
+    def __call__(self, environment: Mapping[str, str], seconds: float, /) -> Ending:
+        """Run it.
+
+        Raises:
+            OSError: if it cannot be started.
+        """
         with TemporaryFile() as output, TemporaryFile() as errors:
             start = time.monotonic()
             process = subprocess.Popen(
-                command,
-                env={**environment, **own},
+                self._command,
+                env={**self._environment, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
                 start_new_session=True,
             )
+            self._running.add(process.pid)
             try:
                 status: int | None = process.wait(seconds)
             except subprocess.TimeoutExpired:
                 status = None
             finally:
-                with suppress(ProcessLookupError):
-                    killpg(process.pid, signal.SIGKILL)
+                self._running.discard(process.pid)
+                _end_group(process.pid)
                 process.wait()
             return Ending(status, _tail(output), _tail(errors), time.monotonic() - start)
 
-    return run
+    def end(self) -> None:
+        """End all process groups that run."""
+        for group in list(self._running):
+            _end_group(group)
+
+
+def _end_group(group: int) -> None:
+    with suppress(ProcessLookupError):
+        killpg(group, signal.SIGKILL)
 
 
 def _tail(file: IO[bytes]) -> str:
@@ -95,14 +120,21 @@ def function_client(call: Callable[[Mapping[str, str]], object]) -> Client:
 
     It runs on a thread of its own. One whose time is over cannot be ended, and is left behind.
     """
+    return _Function(call)
 
-    def run(environment: Mapping[str, str], seconds: float) -> Ending:
+
+class _Function:
+    def __init__(self, call: Callable[[Mapping[str, str]], object]) -> None:
+        self._call = call
+
+    def __call__(self, environment: Mapping[str, str], seconds: float, /) -> Ending:
+        """Call it."""
         start, told = time.monotonic(), [""]
         status: list[int] = []
 
         def guarded() -> None:
             try:
-                call(environment)
+                self._call(environment)
                 status.append(0)
             except BaseException as error:
                 told[0] = "".join(traceback.format_exception(error))[-MOST_OUTPUT:]
@@ -113,7 +145,8 @@ def function_client(call: Callable[[Mapping[str, str]], object]) -> Client:
         thread.join(seconds)
         return Ending(next(iter(status), None), "", told[0], time.monotonic() - start)
 
-    return run
+    def end(self) -> None:
+        """Nothing: a thread cannot be ended."""
 
 
 def _status_of(error: BaseException) -> int:

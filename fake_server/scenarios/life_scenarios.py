@@ -5,6 +5,7 @@ from dataclasses import replace
 from contract import ClientConfigResponse, SessionCancelled
 from fake_server.fake import Fake
 from fake_server.fault_rewrites import Interlude
+from fake_server.history import History
 from fake_server.occasions import When
 from fake_server.scenarios.scenario import ScenarioBook
 from fake_server.service import Service
@@ -15,6 +16,15 @@ __all__ = ["LIFE"]
 LIFE = ScenarioBook("life")
 scenario = LIFE.scenario
 BEATS = "sdk 0.38.0 lib/internal_client_holder.py: a beat each 10 s, whatever the last one was answered"
+
+
+def _sent_chunks(history: History) -> bool:
+    promised = [promises[0].operation for promises in history.promises.values()]
+    return promised.count("forward_backward") > promised.count("optim_step")
+
+
+def _polled_in_rounds(history: History) -> bool:
+    return any(entry.operation == "retrieve_futures" for entry in history)
 
 
 @scenario(
@@ -106,6 +116,7 @@ def end_is_late(fake: Fake) -> None:
     breaks="numbers chunks in the order in which it sends them, or steps before all of them are there.",
     settings=Settings(client_config=ClientConfigResponse(fwdbwd_max_chunk_len=1)),
     same_operations=False,
+    happened=_sent_chunks,
 )
 def small_chunks(_fake: Fake) -> None:
     """By the settings."""
@@ -121,6 +132,7 @@ def small_chunks(_fake: Fake) -> None:
             proto_compress_fwdbwd=True, sample_use_retrieve_futures=True, parallel_fwdbwd_chunks=False
         )
     ),
+    happened=_polled_in_rounds,
 )
 def flags(_fake: Fake) -> None:
     """By the settings."""

@@ -223,5 +223,5 @@ def try_scenarios(
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
         finally:
-            for future in running:
-                future.cancel()
+            if sum(not future.cancel() for future in running):  # all are cancelled that can be
+                client.end()

@@ -29,7 +29,7 @@ def conform(*options, command=SOUND):
 
 
 def test_a_right_client_has_status_0(capsys):
-    assert conform("--scenario", "SCN-18", "--scenario", "SCN-69") == 0
+    assert conform("--scenario", "SCN-18", "--scenario", "SCN-69", "--timeout", "90.5") == 0
 
     captured = capsys.readouterr()
     assert captured.out.startswith(f"client {sys.executable} ")

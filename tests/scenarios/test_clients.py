@@ -82,3 +82,18 @@ def test_a_function_that_hangs_is_left_behind():
     free.set()
 
     assert ending.status is None
+
+
+def test_a_command_that_runs_is_ended_where_somebody_had_enough():
+    client = command_client([sys.executable, "-c", "import time; time.sleep(600)"], os.environ)
+    endings = []
+    thread = threading.Thread(target=lambda: endings.append(client({}, 60.0)))
+    thread.start()
+    while thread.is_alive():
+        client.end()
+
+    assert endings[0].words == "an end by SIGKILL"
+
+
+def test_a_function_cannot_be_ended():
+    function_client(len).end()
