@@ -42,8 +42,9 @@ DTYPE_OF_KEY: dict[str, TensorDtype] = {
 """The dtype of a plain list under each key. Source: sdk 0.38.0 types/datum.py."""
 
 
-def _decoded(value: bytes | str) -> bytes:
-    if isinstance(value, bytes):
+def _decoded(value: Any) -> Any:
+    """Bytes of base64 text; any other value as it is, to be judged by the field's type."""
+    if not isinstance(value, str):
         return value
     try:
         return base64.b64decode(value, validate=True)
@@ -89,8 +90,8 @@ class ImageChunk(WireModel):
 
     @field_validator("data", mode="before")
     @classmethod
-    def validate_data(cls, value: bytes | str) -> bytes:
-        """Bytes from base64 text, or bytes as they are.
+    def validate_data(cls, value: Any) -> Any:
+        """Bytes from base64 text, or another value as it is.
 
         Raises:
             ValueError: if text is not base64.
@@ -148,8 +149,8 @@ class DmelChunk(WireModel):
 
     @field_validator("dmel", mode="before")
     @classmethod
-    def validate_dmel(cls, value: bytes | str) -> bytes:
-        """Bytes from base64 text, or bytes as they are.
+    def validate_dmel(cls, value: Any) -> Any:
+        """Bytes from base64 text, or another value as it is.
 
         Raises:
             ValueError: if text is not base64.

@@ -75,6 +75,14 @@ def test_text_that_is_not_base64_is_refused(kind, field):
         kind.model_validate({field: "a?b", "format": "png"})
 
 
+@pytest.mark.parametrize("value", [None, 0, [], {}], ids=repr)
+@pytest.mark.parametrize(("kind", "field"), [(ImageChunk, "data"), (DmelChunk, "dmel")])
+def test_what_is_neither_text_nor_bytes_is_refused_at_its_place(kind, field, value):
+    with pytest.raises(ValidationError) as refused:
+        kind.model_validate({field: value, **({"format": "png"} if kind is ImageChunk else {})})
+    assert [(error["loc"], error["type"]) for error in refused.value.errors()] == [((field,), "bytes_type")]
+
+
 @pytest.mark.parametrize(
     ("container", "length"),
     [(b"\x00\x01\x05", 5), (b"\x07\x02\x80\x01\x03", 128), (b"\xfe\x00\x01\x05", 5)],
