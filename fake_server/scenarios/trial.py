@@ -114,7 +114,7 @@ def _outcome(scenario: Scenario, deeds: Deeds, reference: Reference | None) -> O
         found = ["the command: expected requests to TINKER_BASE_URL, got none"]
     if not found:
         return Outcome(scenario, "holds", "", deeds.ending.seconds, deeds=deeds)
-    text = "; also ".join(found)
+    text = "; also ".join([*found, reason] if reason else found)
     return Outcome(
         scenario, "broken", text, deeds.ending.seconds, trace_of(deeds.history), _details(deeds), deeds
     )

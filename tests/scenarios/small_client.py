@@ -2,14 +2,14 @@
 
 import os
 import sys
+import threading
 from collections.abc import Mapping
 from http.client import HTTPException
 from importlib.util import module_from_spec, spec_from_file_location
-from itertools import count
 from pathlib import Path
 from typing import Any
 
-__all__ = ["NumbersAnew", "Small", "StepsTwice", "TakesEverything", "connected", "train"]
+__all__ = ["Hangs", "NumbersAnew", "Small", "TakesEverything", "connected", "train"]
 
 PATH = Path(__file__).parents[2] / "examples" / "training_loop" / "client.py"
 spec = spec_from_file_location("small_client_of_the_examples", PATH)
@@ -45,16 +45,17 @@ class NumbersAnew(Small):
             return super().submit(operation, **fields)
 
 
-class StepsTwice(Small):
-    """Repeats a step that was refused for good, without a number of its own, until somebody ends it."""
+class Hangs(Small):
+    """Waits where it was refused for good, until somebody sets it free."""
+
+    free = threading.Event()
 
     def request(self, path, body):
-        for _ in count():
-            try:
-                return super().request(path, body)
-            except module.Refused:
-                pass
-        raise AssertionError
+        try:
+            return super().request(path, body)
+        except module.Refused:
+            self.free.wait()
+            raise
 
 
 class TakesEverything(Small):

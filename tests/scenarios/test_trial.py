@@ -6,7 +6,7 @@ from fake_server.scenarios import CLEAN, SCENARIOS
 from fake_server.scenarios.clients import function_client
 from fake_server.scenarios.judgement import SPOILT
 from fake_server.scenarios.trial import refer, try_scenario, try_scenarios
-from tests.scenarios.small_client import NumbersAnew, StepsTwice, TakesEverything, connected, train
+from tests.scenarios.small_client import Hangs, NumbersAnew, Small, TakesEverything, connected, train
 
 
 def judged(trials, *names, kind=None, call=None, seconds=30.0):
@@ -92,14 +92,29 @@ def test_a_client_that_takes_a_failure_for_a_result_is_caught(trials):
     )
 
 
-def test_a_client_that_hangs_is_named_and_ended(trials):
-    outcome = judged(trials, "SCN-23", kind=StepsTwice, seconds=3.0)["SCN-23"]
+def test_a_client_that_hangs_is_named(trials):
+    client = function_client(lambda environment: train(environment, Hangs))
+    reference = refer(*(try_scenario(SCENARIOS[CLEAN], client, trials) for _ in range(2)))
+    outcome = try_scenario(SCENARIOS["SCN-23"], client, trials, reference, seconds=1.0)
+    Hangs.free.set()
 
     assert "it hangs, and was ended" in outcome.text
+    assert outcome.details["ended"].startswith("no end within 1 s")
+
+
+def test_a_client_that_fails_before_anything_strikes_is_told_so(trials):
+    reference = refer(*(try_scenario(SCENARIOS[CLEAN], function_client(train), trials) for _ in range(2)))
+    outcome = try_scenario(
+        SCENARIOS["SCN-69"], function_client(lambda variables: variables["NO SUCH NAME"]), trials, reference
+    )
+
+    assert outcome.text.startswith(
+        "the command: expected exit status 0, got exit status 1; also the command did"
+    )
 
 
 def test_a_client_that_goes_on_with_a_spoilt_result_is_caught(trials):
-    class Careless(connected.__globals__["Small"]):
+    class Careless(Small):
         def send(self, path, body):
             try:
                 return super().send(path, body)
@@ -114,7 +129,7 @@ def test_a_client_that_goes_on_with_a_spoilt_result_is_caught(trials):
 
 
 def test_a_client_that_polls_again_for_a_spoilt_result_is_right(trials):
-    class Careful(connected.__globals__["Small"]):
+    class Careful(Small):
         def send(self, path, body):
             try:
                 return super().send(path, body)
