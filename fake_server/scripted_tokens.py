@@ -41,12 +41,15 @@ def tokens_of_all(inputs: list[ModelInput], model: BaseModel, field: str) -> tup
     """The token ids of all `inputs` end to end, `[M]`, and how they lie there.
 
     Raises:
-        RequestFailure: as `tokens_of`, naming the datum.
+        RequestFailure: as `tokens_of`, naming the datum; also for an input without tokens.
     """
+    wheres = [f" (datum {number} of {len(inputs)})" for number in range(1, len(inputs) + 1)]
     parts = [
-        _read(model_input, model, field, f" (datum {number} of {len(inputs)})")
-        for number, model_input in enumerate(inputs, 1)
+        _read(model_input, model, field, where) for model_input, where in zip(inputs, wheres, strict=True)
     ]
+    for part, where in zip(parts, wheres, strict=True):
+        if not len(part):
+            raise RequestFailure(f"{field}: expected at least one token, got none{where}")
     layout = Layout.of([len(part) for part in parts])
     tokens = np.concatenate([np.empty(0, np.int64), *parts])
     return ids_in_vocabulary(tokens, model.vocab_size, field, layout.where), layout

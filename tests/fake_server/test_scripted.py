@@ -158,6 +158,7 @@ def test_images_and_audio_are_tokens_hashed_from_their_bytes() -> None:
         (of_chunks(ImageAssetPointerChunk(location="x", format="png")), "fetches nothing, send the bytes"),
         (of_chunks(DmelChunk(dmel=b"\x99")), r"model_input: dmel: expected .*\(datum 2 of 2\)"),
         (of_chunks(ImageChunk(data=b"", format="png", expected_tokens=10**15)), "at most 4096 tokens"),
+        (of_chunks(length=0), r"model_input: expected at least one token, got none \(datum 2 of 2\)"),
         (batch([*TEXT, 300]), r"'target_tokens'\]: expected .* 259, .*, got 300 \(datum 1 of 1\)"),
         (batch(weights=[1.0]), "'weights'.: expected 10 values, one per target token, got 1"),
         (ForwardBackwardInput(data=[], loss_fn="ppo"), "expected at least one datum"),
