@@ -1,7 +1,7 @@
 """`try_scenario`: one scenario, one client, and what came of it; `try_scenarios`: many, side by side."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -207,21 +207,26 @@ def try_scenarios(
     """
     others = sorted((one for one in scenarios if one.id != CLEAN), key=lambda one: not one.slow)
     with ThreadPoolExecutor(jobs, "scenario") as pool:
-        first, second = pool.map(lambda _: try_scenario(clean, client, server, None, seconds), range(2))
-        worse = first if first.verdict != "holds" else second
-        yield worse
-        if any(one.deeds is None or one.deeds.ending.status != 0 for one in (first, second)):
-            reason = f"{CLEAN} does not hold: who fails where nothing goes wrong cannot be judged"
-            yield from (Outcome(one, "skipped", reason) for one in others)
-            return
-        trial = partial(
-            try_scenario, client=client, server=server, reference=refer(first, second), seconds=seconds
-        )
-        running: set[Future[Outcome]] = {pool.submit(trial, one) for one in others}
+        trial = partial(try_scenario, client=client, server=server, seconds=seconds)
         try:
-            while running:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-        finally:
-            if sum(not future.cancel() for future in running):  # all are cancelled that can be
-                client.end()
+            yield from _side_by_side(pool, others, trial, clean)
+        except BaseException:  # nobody waits for the others: do not begin them, and end those that run
+            pool.shutdown(wait=False, cancel_futures=True)
+            client.end()
+            raise
+
+
+def _side_by_side(
+    pool: ThreadPoolExecutor, others: list[Scenario], trial: Callable[..., Outcome], clean: Scenario
+) -> Iterator[Outcome]:
+    first, second = pool.map(trial, [clean, clean])
+    yield first if first.verdict != "holds" else second
+    if any(one.deeds is None or one.deeds.ending.status != 0 for one in (first, second)):
+        reason = f"{CLEAN} does not hold: who fails where nothing goes wrong cannot be judged"
+        yield from (Outcome(one, "skipped", reason) for one in others)
+        return
+    compared = partial(trial, reference=refer(first, second))
+    running: set[Future[Outcome]] = {pool.submit(compared, one) for one in others}
+    while running:
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        yield from (future.result() for future in done)
