@@ -45,8 +45,9 @@ format: $(READY) ## Format the code
 sdk: $(READY) ## Old SDK versions, each in its own environment
 	$(BIN)/python -m pytest tests/sdk -m slow
 
-mutants: $(READY) ## The laws against a zoo of broken servers: every one is noticed, by every law one
+mutants: $(READY) ## The laws against a zoo of broken servers, the scenarios against one of broken clients
 	$(BIN)/python -m tests.laws.mutants
+	$(BIN)/python -m tests.clients.hunt
 
 conform-sdk: $(READY) ## The published SDK in all scenarios for clients
 	$(BIN)/tinkerproof conform client --report .cache/conform-sdk -- $(BIN)/python examples/conform_sdk.py

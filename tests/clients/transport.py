@@ -110,7 +110,7 @@ class HttpTransport:
         connection = self._connection
         if connection.sock is not None:
             connection.sock.settimeout(ask.seconds)
-            if _is_over(connection.sock):
+            if self.is_over(connection.sock):
                 connection.close()  # the next request opens it again
         connection.timeout = ask.seconds
         try:
@@ -121,6 +121,12 @@ class HttpTransport:
         except (OSError, HTTPException, ValueError) as error:
             connection.close()
             raise BrokenConnection(f"{ask.operation}: expected an answer, got {error!r}") from None
+
+    def is_over(self, sock: socket.socket) -> bool:
+        """Whether an idle connection was closed by the other side: then its end can be read."""
+        idle = select.poll()
+        idle.register(sock, select.POLLIN)
+        return bool(idle.poll(0))
 
     def body_of(self, answer: HTTPResponse) -> bytes:
         """The whole body.
@@ -133,10 +139,3 @@ class HttpTransport:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
-
-
-def _is_over(sock: socket.socket) -> bool:
-    """Whether an idle connection was closed by the other side: then there is something to read, the end."""
-    idle = select.poll()
-    idle.register(sock, select.POLLIN)
-    return bool(idle.poll(0))

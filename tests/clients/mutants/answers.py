@@ -4,6 +4,7 @@ from dataclasses import replace
 from http.client import IncompleteRead
 
 from contract.codec import JSON, PROTOBUF
+from contract.sampling import SampleResponse
 from contract.training import ForwardBackwardOutput
 from tests.clients.errors import ClientError, RequestFailed, WrongAnswer
 from tests.clients.mini import MiniClient
@@ -26,6 +27,20 @@ class FailureIsAResult(MiniClient):
     def read(self, pending, reply):
         step = pending.operation == "optim_step" and "error" in reply.fields
         return {} if step else super().read(pending, reply)
+
+
+@mutant("failure-is-a-model", "The failure of a model is taken for the model.", "SCN-09")
+class FailureIsAModel(MiniClient):
+    def read(self, pending, reply):
+        failed = pending.operation == "create_model" and "error" in reply.fields
+        return f"{pending.owner}:train:0" if failed else super().read(pending, reply)
+
+
+@mutant("silence-is-a-sample", "A sample that fails is taken for one without tokens.", "SCN-75")
+class SilenceIsASample(MiniClient):
+    def read(self, pending, reply):
+        failed = pending.operation == "asample" and "error" in reply.fields
+        return SampleResponse(sequences=[]) if failed else super().read(pending, reply)
 
 
 @mutant("save-not-looked-at", "What a save returns is not looked at.", "SCN-63")
@@ -150,6 +165,21 @@ class HalfTransport(HttpTransport):
             return super().body_of(answer)
         except IncompleteRead as error:
             return error.partial
+
+
+@mutant("first-read-is-all", "What the first read of a body gives is taken for all of it.", "SCN-55 SCN-41")
+class FirstReadIsAll(MiniClient):
+    def __init__(self, url, *arguments, **named):
+        super().__init__(url, *arguments, **{**named, "transport": OneReadTransport(url)})
+
+
+class OneReadTransport(HttpTransport):
+    """Reads once."""
+
+    def body_of(self, answer):
+        body = answer.read1(65536)
+        self.close()
+        return body
 
 
 @mutant("no-new-fields", "A field that it does not know is an error.", "SCN-52")

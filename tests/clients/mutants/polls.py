@@ -22,13 +22,13 @@ class TakesNotYet(MiniClient):
         return {} if reply.fields.get("type") == "try_again" else super().read(pending, reply)
 
 
-@mutant("polls-twice", "After two polls without a result it gives up.", "SCN-34")
+@mutant("polls-twice", "After two polls without a result it gives up.", "SCN-34 SCN-47")
 class PollsTwice(MiniClient):
     def __init__(self, *arguments, **named):
         super().__init__(*arguments, **{**named, "patience": Patience(polls=2)})
 
 
-@mutant("impatient", "A poll is given up after 20 ms, and sent again.", "SCN-79 SCN-78")
+@mutant("impatient", "A poll is given up after 20 ms, and sent again.", "SCN-86 SCN-79")
 class Impatient(MiniClient):
     def poll_of(self, pending, number, *, metadata):
         return replace(super().poll_of(pending, number, metadata=metadata), seconds=0.02)
@@ -58,7 +58,11 @@ class PollsAt429(MiniClient):
         super().face(ask, reply, min(errors, self.patience.attempts - 1))
 
 
-@mutant("gives-up-lost-results", "A poll whose answer is lost is the end of its operation.", "SCN-38 SCN-40")
+@mutant(
+    "gives-up-lost-results",
+    "A poll whose answer is lost is the end of its operation.",
+    "SCN-38 SCN-40 SCN-42",
+)
 class GivesUpLostResults(MiniClient):
     def face(self, ask, reply, errors):
         if reply is None:
@@ -109,11 +113,16 @@ class ExpiredIsDone(MiniClient):
             return {}
 
 
-@mutant("polls-the-unknown", "A poll that is answered by 404 is sent again and again.", "SCN-49")
+@mutant(
+    "polls-the-unknown", "A poll that is answered by 404 or 410 is sent again and again.", "SCN-49 SCN-73"
+)
 class PollsTheUnknown(MiniClient):
     def face(self, ask, reply, errors):
-        if reply is None or reply.status != 404 or errors > 20:
+        if reply is None or reply.status not in (404, 410) or errors > 20:
             super().face(ask, reply, errors)
+
+    def pause(self, ask, reply, attempt):
+        return min(super().pause(ask, reply, attempt), 0.05)
 
 
 @mutant("polls-the-last", "It polls the promise before the one that it means.", "SCN-01")

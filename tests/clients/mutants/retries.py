@@ -6,9 +6,12 @@ from pydantic_core import from_json, to_json
 
 from contract.codec import JSON, PROTOBUF, decode, encode
 from contract.training import ForwardBackwardRequest
+from tests.clients.errors import Refused
 from tests.clients.mini import MiniClient
 from tests.clients.mutants.mutant import Zoo
 from tests.clients.patience import Patience
+from tests.clients.poller import Pending
+from tests.clients.transport import HttpTransport
 
 __all__ = ["RETRY_MUTANTS"]
 
@@ -32,7 +35,9 @@ def renumbered(client, ask):
     return replace(ask, body=to_json({**fields, "seq_id": number}), key=client.new_key())
 
 
-@mutant("new-number-on-retry", "What is sent again gets another seq_id.", "SCN-28 SCN-20")
+@mutant(
+    "new-number-on-retry", "What is sent again gets another seq_id.", "SCN-28 SCN-18 SCN-20 SCN-62 SCN-64"
+)
 class NewNumberOnRetry(MiniClient):
     def again(self, ask):
         return renumbered(self, ask)
@@ -44,36 +49,35 @@ class SecondStep(MiniClient):
         return renumbered(self, ask) if ask.operation == "optim_step" else ask
 
 
-@mutant("no-number", "Steps have no seq_id, and another key each time.", "SCN-28 SCN-29")
+@mutant(
+    "no-number", "Operations have neither number nor key, and wait for each other.", "SCN-30 SCN-21 SCN-28"
+)
 class NoNumber(MiniClient):
-    def ask_of(self, operation, fields, **changed):
-        if operation == "optim_step":
-            fields = {name: value for name, value in fields.items() if name != "seq_id"}
-        return super().ask_of(operation, fields, **changed)
-
-    def promise(self, ask, owner, reading, *, kind, number, protobuf=False):
-        before = self.numbers.get((kind, owner), 0)
-        pending = super().promise(ask, owner, reading, kind=kind, number=number, protobuf=protobuf)
-        if ask.operation == "optim_step":
-            self.numbers[kind, owner] = before  # its number was not used
+    def promise(self, ask, owner, reading, **named):
+        if named["kind"] != "seq_id":
+            return super().promise(ask, owner, reading, **named)
+        if ask.media_type == PROTOBUF:
+            request = decode(ForwardBackwardRequest, ask.body, PROTOBUF)
+            body = encode(request.model_copy(update={"seq_id": None}), PROTOBUF)
+        else:
+            body = to_json({name: value for name, value in from_json(ask.body).items() if name != "seq_id"})
+        pending = super().promise(replace(ask, body=body, key=""), owner, reading, **named)
+        pending.result()
         return pending
 
-    def again(self, ask):
-        return replace(ask, key=self.new_key()) if ask.operation == "optim_step" else ask
 
-
-@mutant("another-model-on-retry", "A model whose answer was lost is asked for again, as another.", "SCN-07")
+@mutant("another-model-on-retry", "A model that is asked for again is another one.", "SCN-07 SCN-67")
 class AnotherModelOnRetry(MiniClient):
     def again(self, ask):
-        if ask.operation != "create_model":
+        if ask.operation not in ("create_model", "load_weights"):
             return ask
         fields = from_json(ask.body)
         return replace(ask, body=to_json({**fields, "model_seq_id": fields["model_seq_id"] + 1}))
 
-    def create_model(self, session_id, base_model, rank=8, seed=None):
-        pending = super().create_model(session_id, base_model, rank, seed)
-        pending.reading = lambda reply: reply.fields["model_id"]
-        return pending
+    def promise(self, ask, owner, reading, **named):
+        if named["kind"] == "model_seq_id":
+            return super().promise(ask, owner, lambda _: lambda reply: reply.fields["model_id"], **named)
+        return super().promise(ask, owner, reading, **named)
 
 
 @mutant("changed-on-retry", "A step that is sent again has another learning rate.", "SCN-28 SCN-26")
@@ -86,25 +90,29 @@ class ChangedOnRetry(MiniClient):
         return replace(ask, body=to_json({**fields, "adam_params": params}))
 
 
-@mutant("retries-refusals", "What is refused by 4xx is sent again.", "SCN-08 SCN-10")
+@mutant("retries-refusals", "What is refused by 4xx is sent again.", "SCN-08 SCN-10 SCN-23 SCN-74")
 class RetriesRefusals(MiniClient):
     def passes(self, reply):
         return reply is None or reply.status >= 400
 
 
-@mutant("gives-up-at-503", "5xx is final.", "SCN-26 SCN-02")
+@mutant(
+    "gives-up-at-503",
+    "5xx is final.",
+    "SCN-26 SCN-02 SCN-04 SCN-13 SCN-16 SCN-61 SCN-66 SCN-71 SCN-76 SCN-87",
+)
 class GivesUpAt503(MiniClient):
     def passes(self, reply):
         return (reply is None or reply.status < 500) and super().passes(reply)
 
 
-@mutant("gives-up-at-429", "429 is final.", "SCN-06 SCN-69")
+@mutant("gives-up-at-429", "429 is final.", "SCN-06 SCN-15 SCN-69")
 class GivesUpAt429(MiniClient):
     def passes(self, reply):
         return (reply is None or reply.status != 429) and super().passes(reply)
 
 
-@mutant("gives-up-at-409", "409 is final.", "SCN-65")
+@mutant("gives-up-at-409", "409 is final.", "SCN-65 SCN-14")
 class GivesUpAt409(MiniClient):
     def passes(self, reply):
         return (reply is None or reply.status != 409) and super().passes(reply)
@@ -116,7 +124,11 @@ class GivesUpAt408(MiniClient):
         return (reply is None or reply.status != 408) and super().passes(reply)
 
 
-@mutant("gives-up-without-answer", "A request whose connection breaks is over.", "SCN-28 SCN-31")
+@mutant(
+    "gives-up-without-answer",
+    "A request whose connection breaks is over.",
+    "SCN-28 SCN-05 SCN-17 SCN-19 SCN-31 SCN-72 SCN-80",
+)
 class GivesUpWithoutAnswer(MiniClient):
     def answer(self, ask):
         own, self.patience = self.patience, replace(self.patience, attempts=1)
@@ -149,3 +161,42 @@ class TriesForEver(MiniClient):
 
     def passes(self, reply):
         return True
+
+
+@mutant("hasty", "An answer that takes longer than a second is given up, and tried once more.", "SCN-22")
+class Hasty(MiniClient):
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **{**named, "patience": Patience(attempts=2)})
+
+    def ask_of(self, operation, fields, **changed):
+        seconds = {} if operation == "retrieve_future" else {"seconds": 0.7}
+        return super().ask_of(operation, fields, **{**changed, **seconds})
+
+
+@mutant("unpaid-step-left-out", "A step that is answered by 402 is taken for made.", "SCN-33")
+class UnpaidStepLeftOut(MiniClient):
+    def passes(self, reply):
+        return (reply is None or reply.status != 402) and super().passes(reply)
+
+    def optim_step(self, model_id, learning_rate=1e-4, **adam):
+        try:
+            return super().optim_step(model_id, learning_rate, **adam)
+        except Refused:
+            done = Pending(lambda _: {}, "optim_step", model_id, "", None)
+            self.numbers["seq_id", model_id] -= 1
+            return done
+
+
+@mutant(
+    "old-connections", "It sends into connections that were closed, and takes that for the end.", "SCN-43"
+)
+class OldConnections(GivesUpWithoutAnswer):
+    def __init__(self, url, *arguments, **named):
+        super().__init__(url, *arguments, **{**named, "transport": OldTransport(url)})
+
+
+class OldTransport(HttpTransport):
+    """Does not look whether its connection is there."""
+
+    def is_over(self, sock):
+        return False
