@@ -7,14 +7,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
 
+from fake_server.fake import FakeServer
+from fake_server.rules.rule import Finding
 from fake_server.scenarios import SCENARIOS
 from fake_server.scenarios.clients import Client, function_client
 from fake_server.scenarios.judgement import Reference
 from fake_server.scenarios.scenario import CLEAN
 from fake_server.scenarios.trial import Outcome, refer, scenario_server, try_scenario
-
-from fake_server.fake import FakeServer
-from fake_server.rules.rule import Finding
 from fake_server.verdict import judge
 from tests.clients.idle_scenarios import IDLE_SCENARIOS
 from tests.clients.life import live_in

@@ -163,13 +163,15 @@ class TriesForEver(MiniClient):
         return True
 
 
-@mutant("hasty", "An answer that takes longer than a second is given up, and tried once more.", "SCN-22")
+@mutant(
+    "hasty", "An answer that takes longer than a second and a half is the end of its operation.", "SCN-22"
+)
 class Hasty(MiniClient):
     def __init__(self, *arguments, **named):
-        super().__init__(*arguments, **{**named, "patience": Patience(attempts=2)})
+        super().__init__(*arguments, **{**named, "patience": Patience(attempts=1)})
 
     def ask_of(self, operation, fields, **changed):
-        seconds = {} if operation == "retrieve_future" else {"seconds": 0.7}
+        seconds = {} if operation == "retrieve_future" else {"seconds": 1.5}
         return super().ask_of(operation, fields, **{**changed, **seconds})
 
 
