@@ -29,7 +29,7 @@ def _polled_in_rounds(history: History) -> bool:
 
 @scenario(
     "SCN-78",
-    "A beat is answered by 503 while a step takes 27 s, on a server that ends sessions after 24 s of silence.",
+    "A beat is answered by 503 while a step takes 27 s; the server ends sessions after 24 s of silence.",
     source=BEATS,
     breaks="lets the exception end its loop of beats, or the run: sessions end in the middle of work.",
     settings=Settings(heartbeat_timeout_seconds=24),

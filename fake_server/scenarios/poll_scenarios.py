@@ -65,13 +65,13 @@ def poll_unavailable(fake: Fake) -> None:
 
 @scenario(
     "SCN-37",
-    "A poll is refused by 429.",
+    "A poll is refused by 429, with a time to come back.",
     source=BACKOFF,
     breaks="polls again at once, for ever, or fails what is done.",
 )
 def poll_rate_limit(fake: Fake) -> None:
-    """429."""
-    fake.faults.rate_limit(POLL, future="optim_step", times=1)
+    """429 with Retry-After."""
+    fake.faults.rate_limit(POLL, retry_after=1, future="optim_step", times=1)
 
 
 @scenario(

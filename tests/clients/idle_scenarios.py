@@ -2,4 +2,7 @@
 
 __all__ = ["IDLE_SCENARIOS"]
 
-IDLE_SCENARIOS: dict[str, str] = {}
+IDLE_SCENARIOS: dict[str, str] = {
+    "SCN-77": "this client sends one request at a time, so that none of its samples can come before another",
+    "SCN-84": "this client cuts no batches into chunks",
+}

@@ -21,7 +21,7 @@ from tests.clients.transport import Ask, Reply
 __all__ = ["Pending", "Poller"]
 
 T = TypeVar("T")
-LEAST_SECONDS, MOST_PAUSE_SECONDS = 0.5, 0.1
+LEAST_SECONDS, MOST_PAUSE_SECONDS = 0.5, 0.02
 """Ours: a server that answers a poll sooner, with nothing, does not wait: so we do, at most so long."""
 FIRST_NUMBERS: Mapping[str, int] = {"seq_id": 1, "sample": 0, "model_seq_id": 0, "sampling_session_seq_id": 0}
 """Source: sdk 0.38.0 lib/public_interfaces/{training,sampling,service}_client.py."""
@@ -176,7 +176,7 @@ class Poller(Caller):
 
     def poll_pause(self, early: int) -> float:
         """Seconds before the next poll, after so many in a row that the server did not hold."""
-        return min(0.01 * 2.0 ** min(early, 10), MOST_PAUSE_SECONDS) if early else 0.0
+        return min(0.001 * 2.0 ** min(early, 10), MOST_PAUSE_SECONDS) if early else 0.0
 
     def may_poll_after_refusal(self, refused: int) -> bool:
         """Whether to poll again after so many answers of 400."""
