@@ -61,7 +61,7 @@ class Subject:
     def session(self, **fields: Any) -> str:
         """A new session's id."""
         body = {"tags": [], "user_metadata": {}, "sdk_version": self.driver.sdk_version, **fields}
-        return str(self.answer("create_session", body)["session_id"])
+        return self.named("create_session", body, "session_id")
 
     def model(self, session_id: str | None = None, number: int = 0, **lora: Any) -> Model:
         """A new model; `lora` are fields of its `LoraConfig`, rank 8 and seed 1 where absent."""
@@ -89,7 +89,7 @@ class Subject:
         session = session_id or self.session()
         source = {"base_model": self.base_model} if model_path is None else {"model_path": model_path}
         body = {"session_id": session, "sampling_session_seq_id": number, **source}
-        return Sampler(self, str(self.answer("create_sampling_session", body)["sampling_session_id"]))
+        return Sampler(self, self.named("create_sampling_session", body, "sampling_session_id"))
 
     def datum(
         self, tokens: Sequence[int] = (5, 6, 7, 8), weights: Sequence[float] | None = (), **inputs: Any
@@ -119,12 +119,20 @@ class Subject:
             raise Broken(f"{operation}: expected 200, got {reply.status} {reply.body[:300]!r}")
         return reply.json
 
+    def named(self, operation: str, fields: Mapping[str, Any], name: str) -> str:
+        """An id in the answer of a call that must succeed.
+
+        Raises:
+            Broken: if it does not, or has no such id.
+        """
+        answer = self.answer(operation, fields)
+        if not isinstance(answer, dict) or not isinstance(answer.get(name), str):
+            raise Broken(f"{operation}: expected a {name}, got {answer!r}")
+        return str(answer[name])
+
     def promise(self, operation: str, fields: Mapping[str, Any]) -> str:
         """The id of the future of a deferred call that must be taken."""
-        answer = self.answer(operation, fields)
-        if not isinstance(answer, dict) or not isinstance(answer.get("request_id"), str):
-            raise Broken(f"{operation}: expected a request_id, got {answer!r}")
-        return str(answer["request_id"])
+        return self.named(operation, fields, "request_id")
 
     def poll(self, request_id: str, headers: Mapping[str, str] | None = None) -> Reply:
         """Polls until there is an outcome; the answer that has it."""

@@ -221,3 +221,18 @@ def test_another_number_of_sequences_than_was_asked_for_breaks_a_law():
 
     with small_server(answers) as subject, pytest.raises(Broken, match="a sample: expected 2, got 0"):
         Sampler(subject, "s").sample(num_samples=2)
+
+
+@pytest.mark.parametrize(
+    ("operation", "ask", "name"),
+    [
+        ("create_session", lambda subject: subject.session(), "session_id"),
+        ("create_sampling_session", lambda s: s.sampler(session_id="s"), "sampling_session_id"),
+    ],
+)
+def test_what_is_opened_has_an_id(operation, ask, name):
+    with (
+        small_server({operation: (200, {"request_id": "r"})}) as subject,
+        pytest.raises(Broken, match=f"{operation}: expected a {name}, got {{'request_id': 'r'}}"),
+    ):
+        ask(subject)
