@@ -229,9 +229,9 @@ def _where(problem: ErrorDetails, fields: Any) -> str:
     location = problem["loc"]
     if fields is None:
         return _dotted(location) or "body"
-    ends = range(len(location), 0, -1)
-    path = next((path for end in ends if (path := _path(fields, location[:end])) is not None), ())
     missing = location[-1:] if problem["type"] == "missing" else ()
+    ends = range(len(location) - len(missing), 0, -1)
+    path = next((path for end in ends if (path := _path(fields, location[:end])) is not None), ())
     return _dotted((*path, *missing)) or "body"
 
 

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from contract import (
     BadRequest,
+    CreateCustomLossRequest,
     CreateModelRequest,
     ForwardBackwardOutput,
     ForwardBackwardRequest,
@@ -274,3 +275,10 @@ def test_the_first_fault_of_a_large_body_is_told():
 
     with pytest.raises(Unprocessable, match=r"optim_params: expected a value \(in a body of 1100037 bytes\)"):
         decode(OptimStepRequest, body, JSON)
+
+
+def test_a_missing_field_is_named_where_it_is_missing_and_not_where_another_has_its_name():
+    node = {"op": "output", "target": "output"}
+    body = {"session_id": "s", "custom_loss_seq_id": 0, "name": "n", "inputs": [], "graph": {"nodes": [node]}}
+    with pytest.raises(Unprocessable, match=r"^graph\.nodes\[0\]\.name: expected a value, got none$"):
+        decode(CreateCustomLossRequest, json.dumps(body).encode(), JSON)
