@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo serve test check format coverage sdk mutants conform-sdk verdict-runs cookbook cookbook-slice pretrained differential bench bench-engine proto openapi docs clean
+.PHONY: help demo serve test check format coverage sdk mutants conform-sdk verdict-runs cookbook cookbook-slice pretrained differential bench bench-engine proto openapi docs clean drift-history
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,10 @@ sdk: $(READY) ## Old SDK versions, each in its own environment
 	$(BIN)/python -m pytest tests/sdk -m slow
 
 mutants: $(READY) ## The laws against a zoo of broken servers, the scenarios against one of broken clients
+drift-history: $(READY) ## Every minor release of the SDK and the one before: what drift says; about half an hour
+	$(BIN)/python -m tools.drift_history
+
+mutants: $(READY) ## The laws against a zoo of broken servers: every one is noticed, by every law one
 	$(BIN)/python -m tests.laws.mutants
 	$(BIN)/python -m tests.clients.hunt
 

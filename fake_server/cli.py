@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fake_server.cli_cassettes import add_commands
 from fake_server.cli_conform import add_conform
+from fake_server.cli_drift import add_drift
 from fake_server.cli_journal import add_journal
 from fake_server.cli_snapshot import add_snapshot, begin_with
 from fake_server.cli_verdict import add_verdict
@@ -65,8 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     add_verdict(commands.add_parser("verdict", help="tell which rules a client broke"))
     add_snapshot(commands.add_parser("snapshot", help="keep the world of a server in a file, or put it back"))
     add_conform(commands.add_parser, os.environ)
-    drift = commands.add_parser("drift", help="compare the contract with the installed SDK")
-    drift.set_defaults(run=_drift)
+    add_drift(commands.add_parser("drift", help="compare the contract with an SDK, or two of its releases"))
     return parser
 
 
@@ -290,18 +290,6 @@ def _export(options: argparse.Namespace) -> int:
         return _complain(f"export: {error}")
     print(*written, sep="\n")
     return 0
-
-
-def _drift(_options: argparse.Namespace) -> int:
-    from contract.drift import drift, report
-
-    try:
-        differences = drift()
-    except ModuleNotFoundError as error:
-        return _complain(f"drift: {error}; install the SDK with pip install 'tinkerproof[sdk]'")
-    if differences:
-        print(report(differences))
-    return 1 if differences else 0
 
 
 if __name__ == "__main__":

@@ -31,7 +31,17 @@ from contract.model import Since, Until
 from contract.operations import OPERATIONS, UNSERVED
 from contract.versions import SdkVersion
 
-__all__ = ["Deliberate", "Difference", "Sdk", "drift", "installed", "report"]
+__all__ = [
+    "Deliberate",
+    "Difference",
+    "Sdk",
+    "calls_in",
+    "drift",
+    "installed",
+    "public_types",
+    "report",
+    "schema_in",
+]
 
 Facts = dict[str, str]
 API = "/api/v1/"
@@ -147,13 +157,13 @@ def installed() -> Sdk:
     sources = (path for path in root.rglob("*.py") if not path.name.endswith("_test.py"))
     return Sdk(
         version=tinker.__version__,
-        types=_types(importlib.import_module("tinker.types")),
-        messages=_schema((root / "proto" / "tinker_public_pb2.py").read_text()),
-        calls=frozenset(call for path in sources for call in _calls(path.read_text())),
+        types=public_types(importlib.import_module("tinker.types")),
+        messages=schema_in((root / "proto" / "tinker_public_pb2.py").read_text()),
+        calls=frozenset(call for path in sources for call in calls_in(path.read_text())),
     )
 
 
-def _types(package: types.ModuleType) -> dict[str, list[Any]]:
+def public_types(package: types.ModuleType) -> dict[str, list[Any]]:
     """The public types, then those of the modules below, each once. Some name the root as their module."""
     root = package.__name__.partition(".")[0]
     below = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
@@ -169,7 +179,7 @@ def _types(package: types.ModuleType) -> dict[str, list[Any]]:
     return found
 
 
-def _schema(source: str) -> FileDescriptorProto:
+def schema_in(source: str) -> FileDescriptorProto:
     """The schema in a generated protobuf module, read without running it: two may not share a process."""
     calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
     serialized = next(
@@ -180,7 +190,7 @@ def _schema(source: str) -> FileDescriptorProto:
     return FileDescriptorProto.FromString(serialized)
 
 
-def _calls(source: str) -> Iterator[str]:
+def calls_in(source: str) -> Iterator[str]:
     """`<METHOD> <path>` of every call `x.get("/api/v1/…")` or `x.request("GET", "/api/v1/…")`."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
