@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 
 from contract.drift.change import Change, Severity
+from fake_server.drift.program import NO_END
 from fake_server.drift.recorder import Strike
 from fake_server.drift.runs import Played
 
 __all__ = ["common_steps", "kind_of", "outcome_changes", "strike_changes"]
 
+NOT_TRIED = "not tried"
 RESULTS = {"forward_backward": "forward_backward", "sample": "asample", "logprobs": "asample"}
 """Operations whose results may be protobuf, by the step that waits for one."""
 
@@ -26,15 +28,23 @@ def outcome_changes(older: Mapping[str, Played], newer: Mapping[str, Played]) ->
     """Steps that end otherwise; a text for what could not be compared."""
     for step, before in older["whole"].outcomes.items():
         after = newer["whole"].outcomes[step]
-        if before == "ok" and after not in ("ok", "absent"):
+        if NO_END in (before, after) or any(each.startswith(NOT_TRIED) for each in (before, after)):
+            yield f"step {step}: {before} -> {after}"
+        elif before == "ok" and after not in ("ok", "absent"):
             text, advice = f"ok -> {after}", "Find out what it needs: it fails on a server of the contract."
             yield Change("breaking", f"step {step}", text, advice, seen=True)
         elif before not in ("ok", "absent") and after == "ok":
             yield Change("compatible", f"step {step}", f"{before} -> ok", "Nothing.", seen=True)
         elif "ok" not in (before, after) and (before, after) != ("absent", "absent"):
             yield f"step {step}: {before} -> {after}"
-    yield from _json_results(older["JSON results"], newer["JSON results"])
-    yield from _json_requests(older["JSON requests"], newer["JSON requests"])
+    for scene, compare in (("JSON results", _json_results), ("JSON requests", _json_requests)):
+        endless = [
+            step for side in (older, newer) for step, end in side[scene].outcomes.items() if end == NO_END
+        ]
+        if endless:
+            yield f"{scene}: no end of {', '.join(endless)}"
+        else:
+            yield from compare(older[scene], newer[scene])
 
 
 def _json_results(older: Played, newer: Played) -> Iterator[Change]:
@@ -76,9 +86,9 @@ def strike_changes(
     """Statuses and outcomes of polls that are treated otherwise; a text for what could not be compared."""
     for step, strike in strikes.items():
         sides = [(kind_of(played.outcomes[step]), played.tries.get(step, 0)) for played in (older, newer)]
-        lost = [outcome for outcome, tries in sides if tries == 0]
+        lost = [outcome for outcome, tries in sides if tries == 0 or outcome == NO_END]
         if lost:
-            yield f"{place}, {step}: no request that could be answered so ({' -> '.join(lost)})"
+            yield f"{place}, {step}: no answer to what was done ({' -> '.join(lost)})"
         elif sides[0] != sides[1]:
             yield _strike(step, strike, sides, place)
 

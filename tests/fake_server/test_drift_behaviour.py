@@ -42,6 +42,8 @@ def test_the_same_outcomes_have_no_changes():
         ("ValueError: x", "ok", ("compatible", "step a", "ValueError: x -> ok")),
         ("ValueError: x", "KeyError: y", "step a: ValueError: x -> KeyError: y"),
         ("absent", "ValueError: x", "step a: absent -> ValueError: x"),
+        ("ok", "no end", "step a: ok -> no end"),
+        ("ok", "not tried: needs model", "step a: ok -> not tried: needs model"),
     ],
 )
 def test_a_step_that_ends_otherwise_is_told_and_one_that_never_works_is_not_checked(before, after, change):
@@ -64,6 +66,12 @@ def test_bodies_that_are_no_json_any_more_break():
     older, newer = release(), release(requests={"forward_backward": "APIStatusError: 415"})
     assert told(older, newer)[0][0] == "breaking"
     assert told(newer, older)[0][0] == "additive"
+
+
+def test_a_scene_that_has_no_end_is_not_checked():
+    newer = release(results={"sample": "no end"})
+    assert told(release(), newer) == ["JSON results: no end of sample"]
+    assert strikes(("ok", 2), ("no end", 2))[0].endswith("no answer to what was done (no end)")
 
 
 STRIKES = {"optim_step 429": Strike("retrieve_future", 429), "optim_step try_again": Strike("x", 200)}
@@ -93,7 +101,7 @@ def test_a_status_that_is_repeated_now_is_seen_and_another_error_is_not():
 
 def test_what_was_never_struck_is_not_checked():
     assert strikes(("ok", 2), ("not tried: needs model", 0))[0] == (
-        "poll, optim_step 429: no request that could be answered so (not tried)"
+        "poll, optim_step 429: no answer to what was done (not tried)"
     )
 
 
