@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo serve test check format coverage sdk mutants conform-sdk verdict-runs cookbook cookbook-slice pretrained differential bench bench-engine proto openapi docs clean drift-history
+.PHONY: help demo serve test check format coverage sdk mutants conform-sdk fuzz fuzz-slice verdict-runs cookbook cookbook-slice pretrained differential bench bench-engine proto openapi docs clean drift-history
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,12 @@ mutants: $(READY) ## The laws against a zoo of broken servers: every one is noti
 
 conform-sdk: $(READY) ## The published SDK in all scenarios for clients
 	$(BIN)/tinkerproof conform client --report .cache/conform-sdk -- $(BIN)/python examples/conform_sdk.py
+
+fuzz: $(READY) ## Our own server by random requests, on both backends; another seed each time, what was found is kept
+	$(BIN)/python -m tests.fake_server.fuzzing --seeds 3 --profile ci --folder .cache/fuzz
+
+fuzz-slice: $(READY) ## The same with a fixed seed, in a minute or two
+	$(BIN)/python -m tests.fake_server.fuzzing --seed 20 --profile quick
 
 verdict-runs: $(READY) ## Hundreds of random clean runs of the newest SDK; none may break a rule
 	$(BIN)/python -m pytest tests/sdk/test_clean_clients.py

@@ -16,8 +16,9 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core.core_schema import BytesSchema, ModelSchema
 
 from contract.futures import FutureRetrieveRequest, TryAgainResponse, UntypedAPIFuture
+from contract.links import links_of
 from contract.model import Since, Until
-from contract.operations import OPERATIONS, RETRIEVE_FUTURE, Deferred, Operation
+from contract.operations import OPERATIONS, Deferred, Operation
 from contract.training import AdamParams, DimuonParams, OptimParamsBase, OptimStepRequest
 from contract.versions import NEWEST
 
@@ -35,11 +36,7 @@ ERROR: Json = {
     "required": ["detail"],
 }
 BYTES: Json = {"type": "string", "format": "binary"}
-POLL: Json = {
-    "operationId": RETRIEVE_FUTURE.name,
-    "requestBody": {"request_id": "$response.body#/request_id"},
-    "description": "The result, once it is there.",
-}
+NOTHING: Json = {"description": "Done. Clients look at nothing but the status."}
 
 OPTIM_PARAMS: Json = {
     "adam_params": {"$ref": f"{SCHEMAS}/{AdamParams.__name__}"},
@@ -79,13 +76,14 @@ def _ref(kind: type) -> Json:
 
 
 def _operation(row: Row) -> Json:
+    success = {"200": _success(row)} if _kinds(row) else {"2XX": NOTHING}
     described: Json = {
         "operationId": row.name,
         "summary": row.summary,
         "tags": [row.area],
         "x-tinker-since": row.since,
         "parameters": [*_parameters(row)],
-        "responses": {"200": _success(row), "4XX": {"$ref": "#/components/responses/Error"}},
+        "responses": {**success, "4XX": {"$ref": "#/components/responses/Error"}},
     }
     if row.until is not None:
         described |= {"x-tinker-until": row.until, "deprecated": True}
@@ -102,15 +100,20 @@ def _operation(row: Row) -> Json:
 
 
 def _success(row: Row) -> Json:
+    links = links_of(row.name, deferred=isinstance(row, Deferred))
+    return {**_answer(row), **({"links": links} if links else {})}
+
+
+def _answer(row: Row) -> Json:
     if isinstance(row, Deferred):
-        promise = {"description": "The promise of a result.", **_content(_ref(UntypedAPIFuture))}
-        return {**promise, "links": {"result": POLL}}
+        return {"description": "The promise of a result.", **_content(_ref(UntypedAPIFuture))}
     kinds = _kinds(row)
-    if not kinds:
-        return {"description": "Done.", **_content({"type": "null"})}
     schema = _ref(kinds[0]) if len(kinds) == 1 else {"anyOf": [_ref(kind) for kind in kinds]}
     what = inspect.getdoc(kinds[0]) if len(kinds) == 1 else "The result, its failure, or its size."
-    return {"description": what, **_content(schema, protobuf=row.protobuf)}
+    described: Json = {"description": what, **_content(schema)}
+    if row.protobuf:  # described by what is in it, of which this is another form
+        described["content"][PROTOBUF] = {"schema": schema}
+    return described
 
 
 def _kinds(row: Row) -> list[type[BaseModel]]:

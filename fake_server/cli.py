@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fake_server.cli_cassettes import add_commands
 from fake_server.cli_conform import add_conform
 from fake_server.cli_drift import add_drift
+from fake_server.cli_fuzz import add_fuzz
 from fake_server.cli_journal import add_journal
 from fake_server.cli_snapshot import add_snapshot, begin_with
 from fake_server.cli_verdict import add_verdict
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     add_verdict(commands.add_parser("verdict", help="tell which rules a client broke"))
     add_snapshot(commands.add_parser("snapshot", help="keep the world of a server in a file, or put it back"))
     add_conform(commands.add_parser, os.environ)
+    add_fuzz(commands.add_parser)
     add_drift(commands.add_parser("drift", help="compare the contract with an SDK, or two of its releases"))
     return parser
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contract.laws.subject import Subject
     from contract.laws.trial import Outcome
 
-__all__ = ["add_conform"]
+__all__ = ["add_conform", "url_option"]
 
 NEWEST = "0.38.0"
 """The profile where none is given; a test compares it with `contract.versions`."""
@@ -41,7 +41,7 @@ def add_conform(add: "Callable[..., argparse.ArgumentParser]", environment: Mapp
 
 def _add_server(whom: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     server = whom.add_parser("server", help="on a server, by its URL")
-    server.add_argument("--url", type=_url, required=True, metavar="URL", help="the server's base URL")
+    server.add_argument("--url", type=url_option, required=True, metavar="URL", help="the server's base URL")
     server.add_argument("--api-key", required=True, metavar="KEY", help="a key that it takes")
     server.add_argument(
         "--other-api-key", metavar="KEY", help="of another account: laws of isolation need it"
@@ -63,7 +63,12 @@ def _add_server(whom: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     server.set_defaults(run=_server)
 
 
-def _url(text: str) -> str:
+def url_option(text: str) -> str:
+    """A server's base URL, without a slash at its end.
+
+    Raises:
+        argparse.ArgumentTypeError: for any other text.
+    """
     try:
         parts = urlsplit(text)
         whole = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)

@@ -135,12 +135,17 @@ def _addressed(call: Call, request: SampleRequest) -> tuple[str, Callable[[], Sa
     """The request's id, and what finds its sampler. Clients before 0.3.0 name weights, not a sampler."""
     service = call.service
     if request.sampling_session_id is None:
-        open_session(service, LEGACY_SESSION)
         key = call.idempotency_key or f"arrival-{service.ids.number('legacy sample')}"
-        named = (request.base_model, request.model_path)
-        return f"{LEGACY_SESSION}:sample:{key}", cache(
-            partial(new_sampler, service, LEGACY_SESSION, LEGACY_SESSION, *named)
-        )
+
+        @cache
+        def opened() -> SamplerRecord:
+            """Names weights first: a session must not be there for a request that is refused."""
+            named = (request.base_model, request.model_path)
+            sampler = new_sampler(service, LEGACY_SESSION, LEGACY_SESSION, *named)
+            open_session(service, LEGACY_SESSION)
+            return sampler
+
+        return f"{LEGACY_SESSION}:sample:{key}", opened
     if request.seq_id is None or not 0 <= request.seq_id < SEQ_ID_LIMIT:
         raise Unprocessable(f"seq_id: expected 0 to 2**63 - 1 in a sampling session, got {request.seq_id}")
     sampler_id = request.sampling_session_id

@@ -6,6 +6,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from contract.inputs import EncodedTextChunk, ModelInput
+from contract.links import LINKS
 from contract.openapi import openapi
 from contract.operations import OPERATIONS, Deferred
 from contract.sampling import SampleRequest, SamplingParams
@@ -100,3 +101,24 @@ def test_the_schema_of_a_sample_accepts_what_is_sent():
     sent = SampleRequest(prompt=prompt, sampling_params=SamplingParams(stop=["a"])).model_dump(mode="json")
     assert accepts("SampleRequest", sent)
     assert not accepts("SampleRequest", {**sent, "unknown": 1})
+
+
+def test_links_name_operations_and_fields_that_are_there():
+    rows = {row.name: row for row in OPERATIONS}
+    for source, links in LINKS.items():
+        for link in links:
+            fields = rows[link.target].request.model_fields
+            assert {name.partition(".")[0] for name in (*link.body, *link.path)} <= set(fields), source
+
+
+def test_links_lead_from_a_session_to_its_model_and_fill_nested_fields():
+    links = described("create_session")["responses"]["200"]["links"]
+    assert links["create_model"]["requestBody"] == {"session_id": "$response.body#/session_id"}
+    assert links["get_session"]["parameters"] == {"path.session_id": "$response.body#/session_id"}
+    nested = described("create_sampling_session")["responses"]["200"]["links"]["retrieve_futures"]
+    source = "$response.body#/sampling_session_id"
+    assert nested["requestBody"] == {"target": {"sampling_session_id": source}}
+
+
+def test_what_answers_nothing_says_so():
+    assert described("finish_session")["responses"]["2XX"]["description"].startswith("Done.")

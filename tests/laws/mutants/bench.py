@@ -25,7 +25,7 @@ from fake_server.settings import Settings
 from fake_server.traffic import Exchange, Serve
 from fake_server.wire import Answer, Incoming, UnknownFieldWarning
 
-__all__ = ["Bench", "Break", "serving"]
+__all__ = ["Bench", "Break", "serving", "serving_app"]
 
 PICO = "tinkerproof/pico"
 KEY, OTHER_KEY = "tml-laws", "tml-others"
@@ -148,6 +148,17 @@ async def _intercept(
 
 Break = Callable[[Bench], object]
 """What makes a mutant of a server."""
+
+
+@contextmanager
+def serving_app(breaks: Break) -> Iterator[Starlette]:
+    """The usual server, broken, for who tries it by other means than laws."""
+    with pytest.MonkeyPatch.context() as patches, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnknownFieldWarning)
+        bench = Bench(patches)
+        breaks(bench)
+        bench.prepare()
+        yield bench.app("")
 
 
 @contextmanager
