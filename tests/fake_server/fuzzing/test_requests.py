@@ -3,10 +3,13 @@ from urllib.parse import unquote
 
 import pytest
 import zstandard
+from hypothesis import find
 
 from contract.codec import PROTOBUF, decode
 from contract.laws import LAWS
 from contract.training import ForwardBackwardRequest
+from fake_server.fuzzing.cases import requests_of
+from fake_server.fuzzing.judge import Judge
 from fake_server.fuzzing.plain import LAW_OF, LAWS_OF_IDS, PLAIN, REFERENCES, plain
 from fake_server.fuzzing.request import ROWS, Request
 from fake_server.fuzzing.sending import ready
@@ -73,3 +76,11 @@ def test_the_commands_have_no_key_and_the_bytes():
     assert "x-api-key" not in raw.python("http://s")
     assert "content-type" not in ready(Request("healthz"), {}).curl("http://s")
     assert unquote(ready(Request("get_session"), {"session_id": "é"}).target).endswith("é")
+
+
+def test_bodies_of_passes_are_garbled_in_every_way():
+    operation = Judge("http://127.0.0.1:1").operations["forward_backward"]
+    for law in ("WIRE-36", "WIRE-38"):
+        found = find(requests_of(operation, lambda: None), lambda request, law=law: request.law == law)
+        assert found.media_type == PROTOBUF
+    find(requests_of(operation, lambda: None), lambda request: request.expected == "refused" and request.raw)
