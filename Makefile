@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo serve test check format coverage sdk mutants conform-sdk fuzz fuzz-slice verdict-runs cookbook cookbook-slice pretrained differential bench bench-engine proto openapi docs clean drift-history
+.PHONY: help demo serve test check format coverage sdk sdk-matrix mutants conform-sdk fuzz fuzz-slice verdict-runs cookbook cookbook-slice pretrained differential bench bench-engine proto openapi docs clean drift-history
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,14 +42,17 @@ format: $(READY) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-sdk: $(READY) ## Old SDK versions, each in its own environment
-	$(BIN)/python -m pytest tests/sdk -m slow
+sdk: $(READY) ## A slice of old SDK releases, each from its own wheel
+	$(BIN)/python -m pytest tests/sdk -m slow -n $(JOBS) --dist worksteal
 
-mutants: $(READY) ## The laws against a zoo of broken servers, the scenarios against one of broken clients
+sdk-matrix: $(READY) ## Every minor release of the SDK on both backends; writes docs/compatibility.md
+	$(BIN)/python -W ignore -m tests.sdk.matrix
+	$(BIN)/python -m tools.write_compatibility
+
 drift-history: $(READY) ## Every minor release of the SDK and the one before: what drift says; about half an hour
 	$(BIN)/python -m tools.drift_history
 
-mutants: $(READY) ## The laws against a zoo of broken servers: every one is noticed, by every law one
+mutants: $(READY) ## The laws against a zoo of broken servers, the scenarios against one of broken clients
 	$(BIN)/python -m tests.laws.mutants
 	$(BIN)/python -m tests.clients.hunt
 
@@ -93,6 +96,7 @@ proto: ## Generate the protobuf module from contract/proto/tinker_public.proto
 docs: $(READY) ## Write the generated tables into README.md, and docs/
 	$(BIN)/python -m tools.write_tables
 	$(BIN)/python -m tools.write_laws
+	$(BIN)/python -m tools.write_compatibility
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .import_linter_cache .hypothesis

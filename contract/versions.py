@@ -7,6 +7,7 @@ alone, so that clients without a version header are served as well. Source: all 
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, Self, get_args
 
@@ -16,15 +17,21 @@ from pydantic.fields import FieldInfo
 from contract.ids import CheckpointType
 from contract.inputs import ImageAssetPointerChunk, ImageChunk
 from contract.model import Since, Until
-from contract.operations import OPERATIONS, Deferred, Operation
+from contract.operations import OPERATIONS, Deferred, Endpoint, Operation
 from contract.training import DimuonParams
 
 __all__ = [
     "LEGACY_SESSION",
     "NEWEST",
     "NEXT_MODEL",
+    "TRAITS",
     "SdkVersion",
+    "Trait",
     "follows_archive_redirect",
+    "has_operation",
+    "has_trait",
+    "in_force",
+    "is_known",
     "knows_checkpoint_type",
     "misplaced",
     "retries_429_on_retrieve",
@@ -63,30 +70,87 @@ class SdkVersion(NamedTuple):
         return f"{self.major}.{self.minor}.{self.patch}"
 
 
-_CHECKPOINT_TYPES_SINCE: Mapping[CheckpointType, SdkVersion] = {"external": SdkVersion(0, 28, 0)}
-_RETRIES_429_SINCE = SdkVersion(0, 21, 0)
-_ARCHIVE_JSON_SINCE = SdkVersion(0, 22, 2)
-_PYQWEST_SINCE = SdkVersion(0, 22, 0)
+UNNUMBERED_UNTIL = "0.2.2"
+"""The last release that does not tell its number."""
+
+
+def in_force(since: str | None, until: str | None, version: SdkVersion) -> bool:
+    """Whether a release lies in a range; None leaves an end open.
+
+    What says 0.1.0 may be as late as 0.2.2, and gets the benefit of the doubt at both ends.
+    """
+    latest = SdkVersion.parse(UNNUMBERED_UNTIL) if version == SdkVersion.parse(UNNUMBERED) else version
+    begun = since is None or SdkVersion.parse(since) <= latest
+    return begun and (until is None or version <= SdkVersion.parse(until))
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """What clients of some releases do, and others do not; of endpoints and fields their own marks tell."""
+
+    text: str
+    since: str | None = None
+    """The first release; None for the oldest."""
+    until: str | None = None
+    """The last release; None for the newest."""
+
+
+TRAITS: Mapping[str, Trait] = {
+    "arrival": Trait("have no sessions and number nothing: the order of arrival counts", until="0.2.2"),
+    "numbers": Trait("open sessions, and number models, samplers and requests", since="0.3.0"),
+    "defaults": Trait("leave out what has its default", since="0.3.0", until="0.16.1"),
+    "flags": Trait("read flags before anything else, and exchange keys for tokens", since="0.18.0"),
+    "protobuf_samples": Trait("take samples as protobuf, and as JSON too", since="0.18.2", until="0.24.1"),
+    "protobuf_passes": Trait(
+        "take passes as protobuf, and as JSON too; send them as protobuf where a flag says so",
+        since="0.19.0",
+        until="0.24.1",
+    ),
+    "retries_429": Trait(
+        "wait and poll again where a poll is answered 429, in place of failing", since="0.21.0"
+    ),
+    "pyqwest": Trait("send through pyqwest unless a flag says otherwise, in place of httpx", since="0.22.0"),
+    "archive_redirect": Trait("read an archive's URL from a redirect; later ones from JSON", until="0.22.1"),
+    "protobuf_alone": Trait("send passes, and take passes and samples, as protobuf alone", since="0.25.0"),
+    "sample_ids": Trait("need the ids of samples with the promise of them", since="0.26.0"),
+    "external_checkpoints": Trait("can read lists with external checkpoints", since="0.28.0"),
+}
+"""Source: all releases of the SDK from 0.1.0 to 0.38.0, run against a server that keeps their requests."""
+
+
+def has_trait(version: SdkVersion, name: str) -> bool:
+    """Whether the clients of a release have one of `TRAITS`."""
+    return in_force(TRAITS[name].since, TRAITS[name].until, version)
 
 
 def knows_checkpoint_type(version: SdkVersion, checkpoint_type: CheckpointType) -> bool:
     """Whether a client can read a list with such a checkpoint in it; if not, the whole list fails it."""
-    return version >= _CHECKPOINT_TYPES_SINCE.get(checkpoint_type, version)
+    return checkpoint_type != "external" or has_trait(version, "external_checkpoints")
 
 
 def retries_429_on_retrieve(version: SdkVersion) -> bool:
     """Whether a client backs off where `retrieve_future` answers 429; older ones fail the future."""
-    return version >= _RETRIES_429_SINCE
+    return has_trait(version, "retries_429")
 
 
 def follows_archive_redirect(version: SdkVersion) -> bool:
     """Whether a client expects an archive's URL as a redirect; later ones read it from JSON."""
-    return version < _ARCHIVE_JSON_SINCE
+    return has_trait(version, "archive_redirect")
+
+
+def is_known(version: SdkVersion) -> bool:
+    """Whether the contract was compared with a release, or with a later one."""
+    return version <= SdkVersion.parse(NEWEST)
+
+
+def has_operation(version: SdkVersion, row: Endpoint) -> bool:
+    """Whether a release has an endpoint."""
+    return in_force(row.since, row.until, version)
 
 
 def sends_through_pyqwest(version: SdkVersion) -> bool:
     """Whether a client sends through pyqwest unless a flag says otherwise; older ones through httpx."""
-    return version >= _PYQWEST_SINCE
+    return has_trait(version, "pyqwest")
 
 
 _FILLED: Mapping[str, Mapping[str, object]] = {
@@ -197,9 +261,7 @@ def misplaced(
             those that `upgrade` fills in, say nothing.
         version: the release that the client says it is.
     """
-    late = version < SdkVersion.parse(row.since)
-    early = row.until is not None and version > SdkVersion.parse(row.until)
-    if late or early:
+    if not has_operation(version, row):
         return [""]
     filled = _FILLED.get(row.name, {})
     given = {name: value for name, value in body.items() if name not in filled or value != filled[name]}
@@ -236,7 +298,7 @@ def _is_foreign(info: FieldInfo, value: Any, version: SdkVersion) -> bool:
     if value is None or value == default:
         return False
     return any(
-        (isinstance(mark, Since) and version < SdkVersion.parse(mark.version))
-        or (isinstance(mark, Until) and version > SdkVersion.parse(mark.version))
+        (isinstance(mark, Since) and not in_force(mark.version, None, version))
+        or (isinstance(mark, Until) and not in_force(None, mark.version, version))
         for mark in info.metadata
     )

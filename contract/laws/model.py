@@ -16,16 +16,14 @@ from contract.training import (
     ForwardRequest,
     OptimStepResponse,
 )
-from contract.versions import SdkVersion
+from contract.versions import has_trait
 from contract.weights import LoadWeightsResponse, SaveWeightsForSamplerResponseInternal, SaveWeightsResponse
 
 if TYPE_CHECKING:
     from contract.laws.subject import Subject
 
-__all__ = ["PROTOBUF_SINCE", "Model"]
+__all__ = ["Model"]
 
-PROTOBUF_SINCE = SdkVersion(0, 25, 0)
-"""First release whose training passes are protobuf, as observed on the wire."""
 TOKENS = (5, 6, 7, 8)
 
 
@@ -58,7 +56,7 @@ class Model:
         given = ForwardBackwardInput(
             data=list(data), loss_fn=loss, loss_fn_config=None if config is None else dict(config)
         )
-        if subject.profile >= PROTOBUF_SINCE:
+        if has_trait(subject.profile, "protobuf_alone"):
             request = ForwardBackwardRequest(
                 forward_backward_input=given, model_id=self.id, seq_id=number, forward_only=forward_only
             )

@@ -14,10 +14,10 @@ from contract.ids import ModelID
 from contract.inputs import Datum, ModelInput
 from contract.laws.driver import Driver, Reply
 from contract.laws.law import Broken, Skipped
-from contract.laws.model import PROTOBUF_SINCE, Model
+from contract.laws.model import Model
 from contract.laws.sampler import Sampler
 from contract.training import CreateModelResponse, ForwardBackwardOutput
-from contract.versions import SdkVersion
+from contract.versions import SdkVersion, has_trait
 
 __all__ = ["Subject"]
 
@@ -136,7 +136,7 @@ class Subject:
 
     def poll(self, request_id: str, headers: Mapping[str, str] | None = None) -> Reply:
         """Polls until there is an outcome; the answer that has it."""
-        accept = f"{PROTOBUF}, {JSON}" if self.profile >= PROTOBUF_SINCE else JSON
+        accept = f"{PROTOBUF}, {JSON}" if has_trait(self.profile, "protobuf_alone") else JSON
         for _ in range(MOST_POLLS):
             sent = {"accept": accept, **(headers or {})}
             reply = self.driver.call("retrieve_future", {"request_id": request_id}, sent)

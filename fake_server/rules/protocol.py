@@ -5,7 +5,7 @@ from typing import Any
 
 from contract import OPERATIONS
 from contract.codec import JSON
-from contract.versions import NEWEST, SdkVersion, misplaced
+from contract.versions import is_known, misplaced
 from fake_server.entries import Entry
 from fake_server.history import History
 from fake_server.redaction import HIDDEN_KEY
@@ -60,7 +60,7 @@ def unknown(history: History) -> Iterator[Found]:
     told: set[tuple[str, str]] = set()
     for entry in history:
         new = {(entry.operation, name) for name in entry.exchange.unknown_fields} - told
-        if new and entry.exchange.sdk_version <= SdkVersion.parse(NEWEST):
+        if new and is_known(entry.exchange.sdk_version):
             told |= new
             names = ", ".join(sorted(name for _, name in new)[:SHOWN])
             yield Found(f"{entry.operation} came with {names}, and it was ignored", (entry,))

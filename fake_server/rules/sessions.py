@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from contract.versions import SdkVersion
+from contract.operations import FINISH_SESSION
+from contract.versions import has_operation
 from fake_server.entries import Entry
 from fake_server.history import History
 from fake_server.rules.rule import Found, Rule
@@ -16,8 +17,6 @@ BEAT_SECONDS = 10.0
 """Source: sdk 0.38.0 lib/internal_client_holder.py."""
 LAST_BEAT_SECONDS = 15.0
 """Ours: each clone of a client beats once more, within 10 s, until it hears of the end by 410."""
-CAN_FINISH = SdkVersion(0, 27, 2)
-"""Source: contract.operations, `finish_session`."""
 WORK = frozenset(
     {
         "asample",
@@ -121,7 +120,7 @@ def leak(history: History) -> Iterator[Found]:
     """Sessions that nobody finished."""
     ends = _finished(history)
     for session_id, entry in _created(history).items():
-        if session_id not in ends and entry.exchange.sdk_version >= CAN_FINISH:
+        if session_id not in ends and has_operation(entry.exchange.sdk_version, FINISH_SESSION):
             yield Found(f"{session_id} was opened and, so far, not finished", (entry,))
 
 

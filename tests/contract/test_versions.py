@@ -9,14 +9,20 @@ from hypothesis import strategies as st
 import contract
 from contract.losses import LOSSES
 from contract.model import Since, Until
-from contract.operations import OPERATIONS, UNSERVED
+from contract.operations import CREATE_MODEL, OPERATIONS, UNSERVED
 from contract.sampling import SampleRequest
 from contract.versions import (
     LEGACY_SESSION,
     NEWEST,
     NEXT_MODEL,
+    TRAITS,
     SdkVersion,
+    follows_archive_redirect,
+    has_trait,
+    in_force,
+    is_known,
     knows_checkpoint_type,
+    misplaced,
     retries_429_on_retrieve,
     sends_through_pyqwest,
     upgrade,
@@ -76,6 +82,48 @@ def test_429_is_retried_on_retrieve_since_0_21_0(version, retries):
 @pytest.mark.parametrize(("version", "sends"), [("0.21.0", False), ("0.22.0", True)])
 def test_pyqwest_is_the_usual_transport_since_0_22_0(version, sends):
     assert sends_through_pyqwest(SdkVersion.parse(version)) is sends
+
+
+@pytest.mark.parametrize(("version", "redirect"), [("0.2.0", True), ("0.22.1", True), ("0.22.2", False)])
+def test_archives_are_redirects_until_0_22_1(version, redirect):
+    assert follows_archive_redirect(SdkVersion.parse(version)) is redirect
+
+
+@pytest.mark.parametrize(
+    ("version", "traits"),
+    [
+        ("0.1.0", {"arrival", "archive_redirect"}),
+        ("0.12.0", {"numbers", "defaults", "archive_redirect"}),
+        ("0.24.1", {"numbers", "flags", "protobuf_samples", "protobuf_passes", "retries_429", "pyqwest"}),
+        (
+            NEWEST,
+            {
+                "numbers",
+                "flags",
+                "retries_429",
+                "pyqwest",
+                "protobuf_alone",
+                "sample_ids",
+                "external_checkpoints",
+            },
+        ),
+    ],
+)
+def test_a_release_has_the_traits_of_its_time(version, traits):
+    assert {name for name in TRAITS if has_trait(SdkVersion.parse(version), name)} == traits
+
+
+def test_a_release_after_the_newest_is_not_known():
+    assert is_known(SdkVersion.parse(NEWEST))
+    assert not is_known(SdkVersion(99, 0, 0))
+
+
+def test_what_does_not_tell_its_number_may_be_any_release_up_to_0_2_2():
+    oldest = SdkVersion.parse("0.0.1-alpha.1")
+    assert in_force("0.2.0", None, oldest)
+    assert in_force(None, "0.1.5", oldest)
+    assert not in_force("0.3.0", None, oldest)
+    assert misplaced(CREATE_MODEL, {"base_model": "m", "user_metadata": {"a": "b"}}, oldest) == []
 
 
 TOKENS = {"chunks": [{"tokens": [1, 2, 3]}]}

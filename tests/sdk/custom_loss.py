@@ -1,4 +1,4 @@
-"""Losses of the user's own. Needs torch, so another interpreter runs it; prints JSON.
+"""Losses of the user's own. Run in a process of its own, where torch is imported; prints JSON.
 
 Argument: `client` computes them at the client, `server` uploads them.
 """

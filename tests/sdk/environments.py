@@ -1,4 +1,4 @@
-"""One environment for each SDK version, made once and kept under `.cache/sdk-envs`."""
+"""Environments with packages of their own, made once and kept under `.cache/sdk-envs`; scripts in them."""
 
 import json
 import os
@@ -12,19 +12,6 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "sdk-envs"
 TORCH = "torch==2.13.0"
 """The version that the project pins. Plain `torch` would bring gigabytes of CUDA."""
-TORCH_NEEDED = ("0.1.5", "0.8.0")
-"""First and last release that imports torch on start. Source: their METADATA."""
-
-
-def requirements_of(version: str) -> list[str]:
-    """What to install for a release of the SDK."""
-    first, last = map(_number, TORCH_NEEDED)
-    torch = [TORCH] if first <= _number(version) <= last else []
-    return [f"tinker=={version}", *torch]
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
 
 
 def environment(name: str, requirements: list[str], bare: tuple[str, ...] = ()) -> Path:
