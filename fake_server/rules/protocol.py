@@ -5,7 +5,7 @@ from typing import Any
 
 from contract import OPERATIONS
 from contract.codec import JSON
-from contract.versions import is_known, misplaced
+from contract.versions import has_trait, is_known, misplaced
 from fake_server.entries import Entry
 from fake_server.history import History
 from fake_server.redaction import HIDDEN_KEY
@@ -15,8 +15,6 @@ __all__ = ["PROTOCOL"]
 
 ROWS = {row.name: row for row in OPERATIONS}
 SHOWN = 5
-PROTOBUF_ONLY = SdkVersion(0, 25, 0)
-"""The first whose passes and results are protobuf alone. Source: sdk 0.38.0 lib/api_future_impl.py."""
 PROTOBUF_RESULTS = ("forward_backward", "asample")
 
 
@@ -30,7 +28,9 @@ def another_versions(history: History) -> Iterator[Found]:
             continue
         wrong = misplaced(row, entry.request, version)
         texts = {f"{version} sends {row.name}{name}" for name in wrong}
-        texts |= {f"{version} {what} in JSON" for what in _in_json(entry) if version >= PROTOBUF_ONLY}
+        texts |= {
+            f"{version} {what} in JSON" for what in _in_json(entry) if has_trait(version, "protobuf_alone")
+        }
         if texts - told:
             told |= texts
             yield Found("; ".join(sorted(texts)[:SHOWN]) + ", which it does not have", (entry,))
