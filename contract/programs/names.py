@@ -4,9 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from contract.laws.model import PROTOBUF_SINCE
 from contract.programs.step import Makes
-from contract.versions import SdkVersion
+from contract.versions import SdkVersion, has_trait
 
 __all__ = ["Names"]
 
@@ -39,7 +38,7 @@ class Names:
     @property
     def sends_protobuf(self) -> bool:
         """Whether clients of this release write training passes as protobuf."""
-        return SdkVersion.parse(self.sdk_version) >= PROTOBUF_SINCE
+        return has_trait(SdkVersion.parse(self.sdk_version), "protobuf_alone")
 
     # Things
 
