@@ -16,6 +16,8 @@ UNKNOWN: Mapping[Makes, str] = {
     "checkpoint": "tinker://00000000-0000-4000-8000-{:012d}:train:0/weights/none",
 }
 """Ids of the form that servers give, which none has."""
+COUNTED: Mapping[Makes, tuple[str, ...]] = {"session": ("model", "sampler"), "sampler": ("sample",)}
+"""What is counted for each thing of a kind."""
 
 
 class Names:
@@ -43,11 +45,18 @@ class Names:
     # Things
 
     def add(self, kind: Makes, session: int = 0) -> int:
-        """The number of a new thing, whose id is not known yet; a model has a session."""
+        """The number of a new thing, whose id is not known yet; a model has a session.
+
+        It begins anew: what was counted for its number before it was there, no server has taken.
+        """
+        number = len(self._ids[kind])
         self._ids[kind].append(None)
         if kind == "model":
             self._sessions.append(session)
-        return len(self._ids[kind]) - 1
+            self._places.pop(number, None)
+        for counted in COUNTED.get(kind, ()):
+            self._counts.pop((counted, number), None)
+        return number
 
     def learn(self, kind: Makes, number: int, server_id: str) -> None:
         """Note what the server calls it. A path that is given again stands for the later checkpoint."""

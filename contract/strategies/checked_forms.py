@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 
 from hypothesis import Phase, find, settings
 from hypothesis.strategies import SearchStrategy
@@ -28,7 +28,7 @@ def first_of(strategy: SearchStrategy[Tree]) -> Tree:
         return apart.submit(find, strategy, lambda _: True, settings=SEARCH).result()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CheckedForm(Form):
     """A form of which Python code takes only a part: drawn, then judged."""
 
@@ -41,6 +41,11 @@ class CheckedForm(Form):
 
     def simplest(self) -> Tree:
         """The simplest that passes."""
+        return self._simplest
+
+    @cached_property
+    def _simplest(self) -> Tree:
+        """Asked for once: the search takes a third of a second, and every boundary starts from it."""
         simplest = self.inner.simplest()
         return simplest if self.check.allows(simplest) else first_of(self.valid())
 

@@ -103,6 +103,10 @@ class World:
         self.steps.append(step)
         if isinstance(step, ModelStep):
             self._place(step)
+        if isinstance(step, CreateModel | LoadModel):  # what named it before it was there took no place of it
+            number = len(self.things["model"])
+            self.last.pop(number, None)
+            self.missing.pop(number, None)
         if isinstance(step, CreateModel):
             self.adapters.append((step.rank, step.train_attn, step.train_mlp, step.train_unembed))
         elif isinstance(step, LoadModel):

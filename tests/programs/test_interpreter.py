@@ -31,6 +31,7 @@ from contract.programs import (
     compare,
     run,
 )
+from contract.programs.names import Names
 from fake_server.app import create_app
 from fake_server.running import LiveServer
 from fake_server.scripted import open_scripted
@@ -246,3 +247,25 @@ def test_a_held_operation_whose_poll_is_cut_off_is_lost():
         events = run(Program.of(CreateModel(), OptimStep(seq_id=2)), subject, survey=False).events
 
     assert events[1].fate == "lost"
+
+
+EARLY = (OptimStep(), OptimStep(seq_id=3), Sample(), CreateModel(session=1), CreateSampler(session=1))
+
+
+def test_what_named_a_thing_before_it_was_there_takes_no_number_of_it(fated):
+    made = (CreateModel(session=1), OptimStep(model=1), CreateSampler(session=1), Sample(sampler=1))
+    first, second = (CreateSession(),) * 2
+    events = fated(first, *EARLY, OptimStep(model=1, seq_id=2), Sample(sampler=1), second, *made)
+
+    assert fates(events)[1:8] == ["refused"] * 7
+    assert fates(events)[8:] == ["answer", "result", "result", "answer", "result"]
+
+
+def test_what_was_counted_for_a_number_is_forgotten_when_a_thing_has_it():
+    names = Names("base", "0.38.0")
+    for _ in range(2):
+        names.place(0, None), names.next_model(0), names.next_sampler(0), names.next_sample(0)
+    for kind in ("session", "model", "sampler"):
+        names.add(kind)
+
+    assert (names.last_place(0), names.next_model(0), names.next_sampler(0), names.next_sample(0)) == (0,) * 4

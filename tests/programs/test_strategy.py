@@ -10,12 +10,14 @@ from contract.programs import (
     OptimStep,
     Program,
     Replay,
+    SaveWeights,
     UnpublishCheckpoint,
 )
 from contract.strategies.drafting import DRAFTS, Drafting
 from contract.strategies.illegal_steps import FLAWS
 from contract.strategies.programs import programs
 from contract.strategies.sketch import Sketch
+from contract.strategies.world import World
 
 QUIETLY = settings(database=None, max_examples=200)
 
@@ -143,3 +145,15 @@ def test_a_checkpoint_is_unpublished_once_it_is_public():
     )
 
     assert (second.op, third) == ("publish_checkpoint", UnpublishCheckpoint())
+
+
+@pytest.mark.parametrize("made", [CreateModel(), LoadModel()], ids=repr)
+def test_a_model_waits_for_no_place_that_was_named_before_it_was_there(made):
+    world = World()
+    model = 1 if isinstance(made, LoadModel) else 0
+    before = () if model == 0 else (CreateModel(), SaveWeights())
+    for step in (CreateSession(), *before, OptimStep(model=model, seq_id=5), made):
+        world.note(step)
+
+    assert world.next_place(model) is None
+    assert model not in world.last
