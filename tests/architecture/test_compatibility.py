@@ -28,6 +28,10 @@ def test_nothing_that_was_measured_has_failed():
             assert states <= {"ok", "refused", "broken"}, (release, name)
 
 
+def test_the_newest_release_and_the_slice_have_been_measured():
+    assert {NEWEST, *SLICE} <= set(MEASURED)
+
+
 def test_the_page_names_every_release_that_was_not_measured():
     text = PAGE.read_text(encoding="utf-8")
     assert all(release in text for release in RELEASES)
