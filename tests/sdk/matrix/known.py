@@ -15,9 +15,15 @@ BROKEN: tuple[tuple[str, str, str, str], ...] = (
     (
         "REST: audit",
         "0.20.0",
-        "0.35.0",
+        "0.36.0",
         "`get_audit_log_async` runs on the caller's event loop, and the SDK itself asserts that it must not; "
         "`get_audit_log` works",
+    ),
+    (
+        "REST: admin client",
+        "0.36.0",
+        "0.36.0",
+        "`get_audit_log_async` runs on the caller's event loop, as that of the REST client; all else works",
     ),
     (
         "command line: checkpoint delete",
