@@ -53,8 +53,11 @@ class Step(BaseModel):
         Args:
             names: What the server calls the program's sessions, models, samplers and checkpoints. Steps that
                 take a number, take the next one there.
+
+        Raises:
+            NotImplementedError: for a step about steps, which only `run` can carry out.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{self!r}: expected a step that asks a server itself; carry it out by run")
 
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
         defaults = {name: field.default for name, field in type(self).model_fields.items()}

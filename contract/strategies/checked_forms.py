@@ -76,19 +76,15 @@ class OverriddenForm(Form):
         return first_of(self.override.valid)
 
     def edges(self) -> Iterator[Edge]:
-        """The override's, and those of the schema that pass."""
+        """The override's, and those of the schema, which has judged them itself."""
         for what, tree in self.override.edges.items():
             yield Edge((), what, fixed(tree))
-        for found in () if self.inner is None else self.inner.edges():
-            if self.check.allows(found.edit(None)):
-                yield found
+        yield from () if self.inner is None else self.inner.edges()
 
     def violations(self) -> Iterator[Violation]:
-        """The override's, and those of the schema that are found."""
+        """The override's, and those of the schema, likewise."""
         yield from self.override.violations
-        for found in () if self.inner is None else self.inner.violations():
-            if self.check.refuses(found):
-                yield found
+        yield from () if self.inner is None else self.inner.violations()
 
 
 @dataclass(frozen=True, slots=True)

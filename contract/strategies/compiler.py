@@ -114,8 +114,10 @@ class Compiler:
                 stated = schema.get("json_schema_input_schema", {"type": "any"})
                 if stated["type"] != "any":
                     return self._judged(stated, schema, part)
-            case "missing-sentinel":
-                return None
+            case (
+                "missing-sentinel"
+            ):  # around what the field has else, since pydantic 2.14; a branch of its own before
+                return self.form(schema["schema"], part) if "schema" in schema else None
         raise UnknownType(
             f"{part.name}: expected a type that JSON can carry, got pydantic's {kind!r}; "
             "give it an override: overrides.with_field(owner, name, strategy)"

@@ -134,7 +134,7 @@ FLAWS: Mapping[str, Draft] = {
     "bad_length": _chosen("sample", "max_tokens", 0, -1, 10**9),
     "bad_temperature": _chosen("sample", "temperature", -1.0),
     "bad_top_p": _chosen("sample", "top_p", 0.0, 2.0, -1.0),
-    "bad_top_k": _chosen("sample", "top_k", 0, -5),
+    "bad_top_k": _chosen("sample", "top_k", -2, -5),
     "bad_prompt": _chosen("sample", "prompt", (), (2**31 - 1,), (-1,)),
     "bad_score": _chosen("logprobs", "prompt", (), (2**31 - 1,)),
 }

@@ -75,6 +75,20 @@ def test_a_life_of_a_model_gives_results_in_the_programs_words(fated):
     }
 
 
+def test_an_example_of_given_weights_counts_by_them(fated):
+    weightless = Example(tokens=(5, 6), weights=(0.0, 0.0))
+
+    assert fated(*MODEL, Forward(data=(weightless,)))[-1].numbers[0] == 0.0
+
+
+def test_a_sample_is_asked_for_as_it_is_written(fated):
+    plain, seeded = Sample(stop=None, topk_logprobs=2), Sample(seed=3)
+    events = fated(*MODEL, CreateSampler(), plain, seeded, seeded)
+
+    assert "topk" in events[3].shape["sequences"][0]
+    assert events[4].numbers == events[5].numbers
+
+
 def test_numbers_are_kept_beside_the_shape(fated):
     event = fated(*MODEL, Forward())[-1]
 
@@ -146,6 +160,8 @@ def test_a_replay_has_the_same_promise_and_the_same_outcome(fated):
     "step",
     [
         CreateModel(),
+        Forward(),
+        ForwardBackward(),
         OptimStep(),
         SaveWeights(name="a"),
         SaveForSampler(name="a"),

@@ -59,3 +59,20 @@ def test_the_machine_finds_a_broken_server():
 def test_a_machine_without_a_server_says_what_to_do():
     with pytest.raises(NotImplementedError, match="subject: expected a subclass that gives"):
         TinkerMachine()
+
+
+def test_the_machine_saves_samples_and_deletes_on_a_sound_server():
+    with serving() as subject_for:
+        machine = machine_on(subject_for(LAW))()
+        model = machine.create_model(machine.open_session(), 8)
+        machine.train(model, [5, 6])
+        kept, dropped = machine.save(model), machine.save(model)  # neither is loaded: gradients would be lost
+        machine.delete(dropped)
+        machine.open_sampler(model)
+        machine.step(model)
+        machine.save(model)
+        machine.sample(machine.opened[0][0])
+        machine.teardown()
+
+    assert kept in machine.saved
+    assert dropped not in machine.saved
