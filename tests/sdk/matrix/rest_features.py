@@ -43,6 +43,9 @@ def console(world: World) -> None:
 def telemetry(world: World) -> None:
     clients = [world.service, world.training, world.sampling, world.rest]
     assert all(client.get_telemetry() is not None for client in clients)
+    told = world.service.get_telemetry()
+    assert told.log_exception_sync(ValueError("of a life"))
+    assert told._wait_until_drained_sync()  # by itself it is sent after 10 s, and a life may be shorter
 
 
 @feature(R, "training runs", "RestClient.list_training_runs")
