@@ -61,6 +61,7 @@ conform-sdk: $(READY) ## The published SDK in all scenarios for clients
 
 fuzz: $(READY) ## Our own server by random requests, on both backends; another seed each time, what was found is kept
 	$(BIN)/python -m tests.fake_server.fuzzing --seeds 3 --profile ci --folder .cache/fuzz
+	$(BIN)/python -m tests.fake_server.fuzzing.fuzzed
 
 fuzz-slice: $(READY) ## The same with a fixed seed on the scripted backend, in a minute
 	$(BIN)/python -m tests.fake_server.fuzzing --seed 20 --profile quick --backend scripted

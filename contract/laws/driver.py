@@ -13,7 +13,7 @@ from contract.codec import JSON, encode
 from contract.laws.law import Broken
 from contract.operations import OPERATIONS, Endpoint
 
-__all__ = ["Driver", "Reply", "Trace"]
+__all__ = ["TIMEOUT_SECONDS", "Driver", "Reply", "Trace"]
 
 TIMEOUT_SECONDS = 60.0
 """Ours: longer than any long poll."""

@@ -76,8 +76,8 @@ def _linked(transition: Transition) -> dict[str, Any]:
     for container in transition.parameters.values():
         for name, extracted in container.items():
             value = extracted.value.ok() if isinstance(extracted.value, Ok) else None
-            if isinstance(value, MultiMatch):  # of a list, as schemathesis itself links them
-                value = value.values[0]
+            # of a list, as schemathesis itself links them, the first
+            value = value.values[0] if isinstance(value, MultiMatch) else value
             if value not in (None, UNRESOLVABLE):
                 found[name] = value
     body = transition.request_body

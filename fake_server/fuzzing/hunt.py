@@ -1,6 +1,6 @@
 """`hunt`: examples of one kind, until one breaks a law; then the least of them that does."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -60,20 +60,19 @@ def hunt_requests(
     strategy: Callable[[Callable[[], object]], st.SearchStrategy[Request]],
     known: Known,
     *,
-    first: Request,
+    first: Sequence[Request],
     examples: int,
     number: int,
     folder: Path | None = None,
 ) -> Hunt:
-    """Search one request, then those of a strategy, which is given what to call at each draw."""
-    hunt = Hunt(drawn=1)
+    """Search some requests, then those of a strategy, which is given what to call at each draw."""
+    hunt = Hunt(drawn=len(first))
 
     def begin() -> None:
         hunt.drawn += hunt.finding is None
 
     @seed(number)
     @_settings(examples, folder)
-    @example(first)
     @given(strategy(begin))
     def trying(request: Request) -> None:
         hunt.tried += hunt.finding is None
@@ -85,6 +84,8 @@ def hunt_requests(
                 hunt.finding = found(fault, trial, bench.driver.url)
                 raise
 
+    for request in reversed(first):
+        trying = example(request)(trying)
     _search(trying, hunt)
     return hunt
 

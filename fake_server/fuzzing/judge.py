@@ -105,7 +105,8 @@ class Judge:
         try:
             result: Any = decode(row.response, reply.body, reply.media_type)
         except ApiError as error:
-            raise Fault(operation, "WIRE-03", f"the result of {operation}: {error.detail}") from None
+            law = "WIRE-04" if b'"error"' in reply.body else "WIRE-03"
+            raise Fault(operation, law, f"the result of {operation}: {error.detail}") from None
         return result.model_dump(mode="json", exclude_none=True)
 
     def _result_of(self, operation: str) -> jsonschema_rs.Validator:
@@ -123,6 +124,9 @@ class Judge:
                 "FUT-35",
                 f"{request.operation}: expected words, got a traceback: {_short(reply)}",
             )
+        key = request.headers.get("x-api-key")
+        if key and key.encode() in reply.body:
+            raise Fault(request.operation, "ACC-02", f"{reply.status}: expected no key, got {_short(reply)}")
         refused = 400 <= reply.status < 500 and reply.status != PENDING
         if refused and not reply.body:
             raise Fault(
@@ -182,8 +186,6 @@ def _check_status(request: Request, reply: Reply) -> None:
 
 def _check_failure(operation: str, reply: Reply, body: dict[str, Any]) -> None:
     shown = f"the failure of {operation}: "
-    if reply.media_type != JSON:
-        raise Fault(operation, "WIRE-04", f"{shown}expected {JSON}, got {reply.media_type!r}")
     if not isinstance(body["error"], str) or not body["error"].strip():
         raise Fault(operation, "FUT-32", f"{shown}expected an error in words, got {body['error']!r}")
     if body.get("category") == "server":

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 from contract.codec import JSON
 from contract.operations import OPERATIONS, Deferred, Operation
 
-__all__ = ["NEXT", "ROWS", "Expected", "Request"]
+__all__ = ["LATER", "NEXT", "ROWS", "Expected", "Request"]
 
 Expected = Literal["taken", "refused", "either"]
 """What has to come of a request: `refused` is a 4xx, or a future that fails."""
@@ -21,6 +21,8 @@ Row = Operation[Any, Any] | Deferred[Any, Any]
 ROWS: dict[str, Row] = {row.name: row for row in OPERATIONS}
 NEXT = "«next»"
 """The number after the last one of the model, session or sampler that a request names."""
+LATER = "«later»"
+"""The one after that, which has to wait for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from fake_server.fuzzing.plain import plain
 from fake_server.fuzzing.profiles import Profile
 from fake_server.fuzzing.request import ROWS
 from fake_server.fuzzing.trial import Bench
+from fake_server.fuzzing.variants import variants_of
 
 __all__ = ["DANGEROUS", "FLOWS", "Report", "fuzz"]
 
@@ -85,7 +86,8 @@ def fuzz(
             report.left_out[name] = reason
             continue
         at, before = time.monotonic(), len(report.findings)
-        _hunt_operation(bench, profile, report, known, name, folder)
+        most = min(MOST_FINDINGS, most_findings - len(report.findings))
+        _hunt_operation(bench, profile, report, known, name, folder, most)
         tell(name, ROWS[name].area, len(report.findings) > before, time.monotonic() - at)
         if len(report.findings) >= most_findings:
             break
@@ -119,16 +121,16 @@ def _left_out(bench: Bench, name: str) -> str:
 
 
 def _hunt_operation(
-    bench: Bench, profile: Profile, report: Report, known: Known, name: str, folder: Path | None
+    bench: Bench, profile: Profile, report: Report, known: Known, name: str, folder: Path | None, most: int
 ) -> None:
     operation = bench.judge.operations[name]
     own = None if folder is None else folder / name
-    for again in range(MOST_FINDINGS):
+    for again in range(most):
         hunt = hunt_requests(
             bench,
             partial(requests_of, operation),
             known,
-            first=plain(name),
+            first=[plain(name), *variants_of(name)],
             examples=profile.examples,
             number=number_of(report.seed, name, again),
             folder=own,

@@ -9,7 +9,7 @@ from contract.codec import JSON
 from contract.laws.driver import Reply
 from fake_server.fuzzing.fault import OPENAPI, Fault
 from fake_server.fuzzing.plain import plain
-from fake_server.fuzzing.request import NEXT, Request
+from fake_server.fuzzing.request import LATER, NEXT, Request
 
 __all__ = ["OWNERS", "Stage"]
 
@@ -27,6 +27,7 @@ MADE_BY = {
     "«sampler»": ("create_sampling_session", "sampling_session_id"),
     "«path»": ("save_weights", "path"),
     "«external_path»": ("save_weights_external", "path"),
+    "«sampler_path»": ("save_weights_for_sampler", "path"),
 }
 """The operation that makes it, and the field of its answer, or of its result."""
 PARTS = {"«checkpoint»": "«path»", "«external»": "«external_path»"}
@@ -99,6 +100,8 @@ class Stage:
         for name, number in found.items():
             if number == NEXT:
                 found[name] = self._next(name, found)
+            elif number == LATER:
+                found[name] = self._numbers[self._count_of(name, found)] + 2
         return found
 
     def pictures(self) -> Iterator[Request]:

@@ -3,16 +3,17 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from contract.codec import JSON
-from contract.laws.driver import Driver, Reply
+from contract.laws.driver import TIMEOUT_SECONDS, Driver, Reply
 from contract.laws.law import Broken
 from fake_server.fuzzing.fault import OPENAPI, Fault
 from fake_server.fuzzing.judge import Judge
 from fake_server.fuzzing.plain import plain
-from fake_server.fuzzing.request import NEXT, Request
+from fake_server.fuzzing.request import LATER, NEXT, Request
 from fake_server.fuzzing.sending import Ready, ready
 from fake_server.fuzzing.stage import Stage
 
@@ -20,6 +21,9 @@ __all__ = ["Bench", "Step", "Trial"]
 
 ENDING = ("unload_model", "finish_session", "delete_checkpoint", "delete_api_key")
 """Operations after which what was there may not be any more."""
+WAITING = "FUT-41"
+"""The law of what has no outcome in time."""
+GLANCE_SECONDS = 1.0
 VOLATILE = ("last_request_time",)
 """Fields of what tells of objects that a request may change which is refused."""
 
@@ -86,6 +90,8 @@ class Trial:
             self._stage.forget()
         if reply.status >= 400:
             self._after_refusal(request, reply, before)
+        elif LATER in request.fields.values():
+            self._early(request, reply)
         elif request.deferred and _in_turn(request):
             self._follow(request, fields, reply)
         return self.steps[self.place]
@@ -97,10 +103,10 @@ class Trial:
         waits = request.deferred and request.operation != "asample"
         return reply, self._outcome(request, self._promised(request, reply)) if waits else None
 
-    def _send(self, request: Request, fields: dict[str, Any]) -> Reply:
+    def _send(self, request: Request, fields: dict[str, Any], patience: float = TIMEOUT_SECONDS) -> Reply:
         sent, bench = ready(request, fields), self._bench
         try:
-            reply = bench.driver.send(sent.method, sent.target, sent.body, sent.headers)
+            reply = bench.driver.send(sent.method, sent.target, sent.body, sent.headers, patience)
         except Broken as broken:
             raise Fault(request.operation, "WIRE-17", str(broken)) from None
         self.steps.append(Step(replace(request, fields=fields), sent, reply))
@@ -126,11 +132,32 @@ class Trial:
                 f"{operation} {request.what}: refused by {reply.status}, and it changed what the server has"
             )
             raise Fault(operation, "WIRE-44", text)
-        if len(self.asked) == 1 and _uses_up(request):
-            _, outcome = self.take(plain("optim_step"))
-            if "error" in outcome:
-                text = f"optim_step behind a refused {operation}: expected it done, got {outcome}"
-                raise Fault(operation, "FUT-25", text)
+        self._goes_on(request, "FUT-25")
+
+    def _goes_on(self, request: Request, law: str) -> None:
+        """What was refused or failed holds no other operation of its model."""
+        if len(self.asked) > 1 or not _uses_up(request):
+            return
+        try:
+            told = str(self.take(plain("optim_step"))[1].get("error", ""))
+        except Fault as fault:
+            if fault.law != WAITING:
+                raise
+            told = fault.text
+        if told:
+            text = f"optim_step behind {request.operation} {request.what}: expected it done, got {told}"
+            raise Fault(request.operation, law, text)
+
+    def _early(self, request: Request, reply: Reply) -> None:
+        """A promise that has to wait for the number before it."""
+        request_id = self._promised(request, reply)
+        poll = Request("retrieve_future", {"request_id": request_id}, accept=request.accept)
+        with suppress(TimeoutError):  # a poll may last longer than we want to know it
+            if not self._send(poll, poll.fields, GLANCE_SECONDS).pending:
+                text = f"{request.operation} {request.what}: expected no outcome before its predecessor's"
+                raise Fault(request.operation, "FUT-22", text)
+        self.take(plain("optim_step"))
+        self._outcome(request, request_id)
 
     def _follow(self, request: Request, fields: dict[str, Any], reply: Reply) -> None:
         request_id = self._promised(request, reply)
@@ -141,10 +168,13 @@ class Trial:
             law = request.law or OPENAPI
             text = f"{request.operation} {request.what}: expected {expected}, got {str(outcome)[:300]}"
             raise Fault(request.operation, law, text)
+        _check_sequences(request, outcome)
         if self._outcome(request, request_id) != outcome:
             raise Fault(request.operation, "FUT-02", f"{request_id}: expected the same outcome again")
         if any(value == NEXT for value in request.fields.values()):
             self._replay(request, fields, request_id, outcome)
+        if failed:
+            self._goes_on(request, "FUT-27")
 
     def _replay(self, request: Request, fields: dict[str, Any], request_id: str, outcome: Any) -> None:
         """The same bytes once more have the same future, and its outcome."""
@@ -182,13 +212,20 @@ class Trial:
             if time.monotonic() > end:
                 waited = f"{self._bench.patience:g} s"
                 text = f"{request.operation} {request.what}: expected an outcome, got none in {waited}"
-                raise Fault(request.operation, "FUT-41", text)
+                raise Fault(request.operation, WAITING, text)
+
+
+def _check_sequences(request: Request, outcome: dict[str, Any]) -> None:
+    """As many sequences as were asked for."""
+    count, sequences = request.fields.get("num_samples", 1), outcome.get("sequences")
+    if request.operation == "asample" and sequences is not None and len(sequences) != count:
+        raise Fault("asample", "SMP-13", f"asample: expected {count} sequences, got {len(sequences)}")
 
 
 def _has_own_number(request: Request) -> bool:
-    """Whether its number is the next one, where it has any."""
+    """Whether its number is the next one; what has none is the same each time that it is sent."""
     numbers = {name for name, value in plain(request.operation).fields.items() if value == NEXT}
-    return all(request.fields.get(name) == NEXT for name in numbers)
+    return bool(numbers) and all(request.fields.get(name) == NEXT for name in numbers)
 
 
 def _in_turn(request: Request) -> bool:

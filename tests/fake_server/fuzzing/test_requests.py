@@ -3,11 +3,12 @@ from urllib.parse import unquote
 
 import pytest
 import zstandard
-from hypothesis import find
+from hypothesis import Phase, find, settings
 
 from contract.codec import PROTOBUF, decode
 from contract.laws import LAWS
 from contract.training import ForwardBackwardRequest
+from fake_server.fuzzing import cases
 from fake_server.fuzzing.cases import requests_of
 from fake_server.fuzzing.judge import Judge
 from fake_server.fuzzing.plain import LAW_OF, LAWS_OF_IDS, PLAIN, REFERENCES, plain
@@ -15,6 +16,8 @@ from fake_server.fuzzing.request import ROWS, Request
 from fake_server.fuzzing.sending import ready
 
 PASS = {**plain("forward_backward").fields, "model_id": "m", "seq_id": 1}
+
+UNSHRUNK = settings(max_examples=1000, database=None, phases=[Phase.generate], deadline=None)
 
 
 def test_the_tables_name_operations_laws_and_fields():
@@ -75,12 +78,30 @@ def test_the_commands_have_no_key_and_the_bytes():
     assert raw.curl("http://s").startswith("echo ff00 | xxd -r -p | curl -X POST http://s/api/v1/optim_step")
     assert "x-api-key" not in raw.python("http://s")
     assert "content-type" not in ready(Request("healthz"), {}).curl("http://s")
+    assert PROTOBUF in ready(Request("healthz", accept=PROTOBUF), {}).curl("http://s")
     assert unquote(ready(Request("get_session"), {"session_id": "é"}).target).endswith("é")
 
 
-def test_bodies_of_passes_are_garbled_in_every_way():
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (cases._garbled, "that lacks its end"),
+        (cases._garbled, "of garbled protobuf"),
+        (cases._garbled, "that is not compressed as it says"),
+        (cases._keyless, "without a key"),
+        (cases._keyless, "with a key that nobody has"),
+    ],
+)
+def test_requests_are_broken_in_every_way(monkeypatch, kind, told):
+    monkeypatch.setattr(cases, "KINDS", (kind,))
     operation = Judge("http://127.0.0.1:1").operations["forward_backward"]
-    for law in ("WIRE-36", "WIRE-38"):
-        found = find(requests_of(operation, lambda: None), lambda request, law=law: request.law == law)
-        assert found.media_type == PROTOBUF
-    find(requests_of(operation, lambda: None), lambda request: request.expected == "refused" and request.raw)
+    assert find(requests_of(operation, lambda: None), lambda request: request.what == told, settings=UNSHRUNK)
+
+
+def test_what_schemathesis_breaks_may_be_no_object(monkeypatch):
+    monkeypatch.setattr(cases, "KINDS", (cases._negative,))
+    operation = Judge("http://127.0.0.1:1").operations["create_session"]
+    found = find(
+        requests_of(operation, lambda: None), lambda request: request.body is not None, settings=UNSHRUNK
+    )
+    assert found.expected == "either"
