@@ -46,7 +46,7 @@ def test_a_finding_is_shown_written_and_repeated(capsys, monkeypatch, tmp_path):
         words = ["fuzz", "server", "--url", server.url]
         first = main([*words, "--operation", "session_heartbeat"])
         shown = capsys.readouterr().out
-        (file,) = (tmp_path / "fuzz-findings").iterdir()
+        file = tmp_path / "fuzz-findings" / "session_heartbeat-SES-04.json"
         again = main([*words, "--replay", str(file)])
     assert (first, again) == (1, 1)
     assert "session_heartbeat breaks SES-04" in shown

@@ -98,10 +98,24 @@ def test_requests_are_broken_in_every_way(monkeypatch, kind, told):
     assert find(requests_of(operation, lambda: None), lambda request: request.what == told, settings=UNSHRUNK)
 
 
+def drawn(monkeypatch, kind, operation, fits):
+    monkeypatch.setattr(cases, "KINDS", (kind,))
+    strategy = requests_of(Judge("http://127.0.0.1:1").operations[operation], lambda: None)
+    return find(strategy, fits, settings=UNSHRUNK)
+
+
 def test_what_schemathesis_breaks_may_be_no_object(monkeypatch):
-    monkeypatch.setattr(cases, "KINDS", (cases._negative,))
-    operation = Judge("http://127.0.0.1:1").operations["create_session"]
-    found = find(
-        requests_of(operation, lambda: None), lambda request: request.body is not None, settings=UNSHRUNK
-    )
+    found = drawn(monkeypatch, cases._negative, "create_session", lambda request: request.body is not None)
     assert found.expected == "either"
+
+
+def test_what_schemathesis_breaks_stays_on_its_path(monkeypatch):
+    found = drawn(monkeypatch, cases._negative, "get_session", lambda request: bool(request.fields))
+    assert "session_id" in found.fields
+
+
+def test_an_id_that_is_another_path_is_nobodys(monkeypatch):
+    def fits(request):
+        return (request.law, request.fields["session_id"]) == ("WIRE-43", "nobody")
+
+    assert drawn(monkeypatch, cases._strange, "get_session", fits).expected == "refused"

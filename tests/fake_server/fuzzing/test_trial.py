@@ -131,3 +131,4 @@ def test_a_server_that_does_not_answer_breaks_a_law(judge):
     text = found(told.value, trial, "http://127.0.0.1:9").as_text("so")
     assert text.startswith("healthz breaks WIRE-17")
     assert "curl" not in text
+    assert "curl" not in found(told.value, trial, "http://127.0.0.1:9").as_json()

@@ -46,7 +46,8 @@ _BY_REASON = {
         abandoned-poll-takes-the-result answers-swapped numbers-of-samples-grow
         results-go-with-their-completions anybody-acknowledges cancel-takes-the-result
         cancelled-sample-waits second-cancel-breaks cancel-takes-the-batch proto3-zero-is-a-number
-        heartbeat-after-the-end finish-does-nothing last-finish-counts second-finish-overwrites
+        model-numbers-collide heartbeat-after-the-end finish-does-nothing last-finish-counts
+        second-finish-overwrites
         end-forgets-results sampler-for-each-answer-lost sampler-numbers-collide save-overwrites
         overwrite-refused load-of-another-shape delete-does-nothing delete-takes-the-run delete-ends-samplers
     """,
