@@ -59,12 +59,14 @@ mutants: $(READY) ## The laws against a zoo of broken servers, the scenarios aga
 conform-sdk: $(READY) ## The published SDK in all scenarios for clients
 	$(BIN)/tinkerproof conform client --report .cache/conform-sdk -- $(BIN)/python examples/conform_sdk.py
 
-fuzz: $(READY) ## Our own server by random requests, on both backends; another seed each time, what was found is kept
+fuzz: $(READY) ## Our own server by random requests, and the published SDK by 10,000 random faults; another seed each time
 	$(BIN)/python -m tests.fake_server.fuzzing --seeds 3 --profile ci --folder .cache/fuzz
 	$(BIN)/python -m tests.fake_server.fuzzing.fuzzed
+	$(BIN)/tinkerproof fuzz client --sdk --cases 10000 --seed $$(date +%s) --jobs $(JOBS)
 
-fuzz-slice: $(READY) ## The same with a fixed seed on the scripted backend, in a minute
+fuzz-slice: $(READY) ## Both with a fixed seed, on the scripted backend
 	$(BIN)/python -m tests.fake_server.fuzzing --seed 20 --profile quick --backend scripted
+	$(BIN)/tinkerproof fuzz client --sdk --cases 1000 --seed 20 --jobs $(JOBS)
 
 verdict-runs: $(READY) ## Hundreds of random clean runs of the newest SDK; none may break a rule
 	$(BIN)/python -m pytest tests/sdk/test_clean_clients.py

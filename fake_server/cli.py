@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     add_verdict(commands.add_parser("verdict", help="tell which rules a client broke"))
     add_snapshot(commands.add_parser("snapshot", help="keep the world of a server in a file, or put it back"))
     add_conform(commands.add_parser, os.environ)
-    add_fuzz(commands.add_parser)
+    add_fuzz(commands.add_parser, os.environ)
     add_drift(commands.add_parser("drift", help="compare the contract with an SDK, or two of its releases"))
     return parser
 

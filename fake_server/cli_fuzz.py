@@ -3,10 +3,11 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fake_server.cli_conform import url_option
+from fake_server.cli_fuzz_client import add_client
 
 __all__ = ["add_fuzz"]
 
@@ -16,11 +17,12 @@ FINDINGS = Path("fuzz-findings")
 NEEDS = "pip install 'tinkerproof[fuzz]'"
 
 
-def add_fuzz(add: "Callable[..., argparse.ArgumentParser]") -> None:
-    """Add the subcommand to the command's."""
-    fuzz = add("fuzz", help="look for requests that break a server")
+def add_fuzz(add: "Callable[..., argparse.ArgumentParser]", environment: Mapping[str, str]) -> None:
+    """Add the subcommand to the command's; `environment` is what commands inherit."""
+    fuzz = add("fuzz", help="look for requests that break a server, and for faults that break a client")
     whom = fuzz.add_subparsers(required=True, metavar="WHOM")
     _add_server(whom.add_parser("server", help="a server, by its URL"))
+    add_client(whom, environment)
 
 
 def _add_server(server: argparse.ArgumentParser) -> None:

@@ -118,9 +118,12 @@ class NanLiterals(Spoilt):
     kind: Literal["nan"] = "nan"
 
     def spoil(self, answer: Answer, blow: Blow) -> Answer:
-        """An answer of JSON without fractions gets a metric that is NaN."""
-        if answer.media_type == PROTOBUF:
-            return replace(answer, body=encode(_nan_result(blow.exchange.answer), PROTOBUF))
+        """An answer of JSON without fractions gets a metric that is NaN; a spoilt one is left."""
+        result = blow.exchange.answer
+        if answer.media_type == PROTOBUF and isinstance(result, ForwardBackwardOutput | SampleResponse):
+            return replace(answer, body=encode(_nan_result(result), PROTOBUF))
+        if answer.media_type != JSON:  # another fault has left no result
+            return answer
         fields = json.loads(answer.body) if answer.body else {}
         spoilt = _with_nan(fields)
         body = json.dumps(spoilt).encode()
@@ -140,10 +143,9 @@ def _with_nan(value: Any) -> Any:
     return value
 
 
-def _nan_result(result: object) -> object:
+def _nan_result(result: ForwardBackwardOutput | SampleResponse) -> object:
     if isinstance(result, ForwardBackwardOutput):
         return result.model_copy(update={"metrics": dict.fromkeys(result.metrics, nan)})
-    assert isinstance(result, SampleResponse)  # the other result that has a protobuf form
     sequences = [one.model_copy(update={"logprobs": [nan] * len(one.tokens)}) for one in result.sequences]
     return result.model_copy(update={"sequences": sequences})
 

@@ -176,8 +176,8 @@ class Traffic:
 
     @property
     def rests(self) -> bool:
-        """Whether there are requests, and all of them wait."""
-        return 0 < len(self._open) == len(self._waits)
+        """Whether somebody waits, and all open requests do; an answer on its way may wait, too."""
+        return bool(self._waits) and self._open.keys() <= self._waits.keys()
 
     @property
     def waits(self) -> list[Wait]:

@@ -15,7 +15,15 @@ from fake_server.scripted_options import check_options
 from fake_server.scripted_state import Model
 from fake_server.scripted_weights import ScriptedWeights
 
-__all__ = ["REPEATABLE", "Learned", "Remains", "RememberingBackend", "open_remembering", "remains_of"]
+__all__ = [
+    "REPEATABLE",
+    "Learned",
+    "Remains",
+    "RememberingBackend",
+    "names_in",
+    "open_remembering",
+    "remains_of",
+]
 
 REPEATABLE = ("asample", "forward")
 """Operations that leave nothing: to do them once more harms nobody."""
@@ -156,21 +164,37 @@ def _unlike_checkpoints(
     return found
 
 
-def remains_of(fake: Fake, history: History) -> Remains:
-    """What is left in a world whose backend is a `RememberingBackend`."""
+def remains_of(fake: Fake, history: History, earlier: Collection[str] = ()) -> Remains:
+    """What is left in a world whose backend is a `RememberingBackend`.
+
+    Args:
+        fake: the world.
+        history: of the operations that count.
+        earlier: from `names_in`; models and checkpoints that do not count.
+    """
     backend = fake.service.backend
     assert isinstance(backend, RememberingBackend)
     with fake.service.lock:
-        models = {**backend.unloaded, **backend.state().models}
-        records = list(fake.service.store.checkpoints)
+        found = {**backend.unloaded, **backend.state().models}
+        models = [model for name, model in found.items() if name not in earlier]
+        records = [record for record in fake.service.store.checkpoints if record.path not in earlier]
     own = [record.weights for record in records if isinstance(record.weights, ScriptedWeights)]
     return Remains(
         _done(history),
-        tuple(Learned(model.weights, len(model.pending)) for model in models.values()),
+        tuple(Learned(model.weights, len(model.pending)) for model in models),
         tuple(
             (record.checkpoint_type, Learned(weights)) for record, weights in zip(records, own, strict=True)
         ),
     )
+
+
+def names_in(fake: Fake) -> frozenset[str]:
+    """The ids of the models and the paths of the checkpoints that are there now, or were."""
+    backend = fake.service.backend
+    assert isinstance(backend, RememberingBackend)
+    with fake.service.lock:
+        paths = [record.path for record in fake.service.store.checkpoints]
+        return frozenset([*backend.unloaded, *backend.state().models, *paths])
 
 
 def _done(history: History) -> dict[str, int]:

@@ -64,6 +64,15 @@ def test_a_dripping_body_comes_piece_by_piece(tinker_fake, tinker_clock, faults,
     assert pieces[1:] == [OK[6:12], OK[12:]]
 
 
+def test_a_clock_that_moves_by_itself_lets_a_body_drip(tinker_fake, tinker_clock, faults, client):
+    tinker_clock.auto = True
+    faults.drip("healthz", chunk=6, every=2)
+    start = tinker_clock.now()
+
+    assert client.get("healthz").body == OK
+    assert tinker_clock.now() == start + 4
+
+
 def test_a_stall_before_the_first_byte(tinker_fake, faults, client):
     faults.stall("healthz")
     sock = client.send("healthz", method="GET")

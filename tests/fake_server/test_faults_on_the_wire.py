@@ -227,6 +227,13 @@ def test_nan_in_protobuf(faults, client, passed, sampled):
     assert len(sample.sequences[0].tokens) == 4
 
 
+def test_nan_of_what_another_fault_has_spoilt(faults, client):
+    faults.nan("healthz")
+    faults.forged("healthz", b"\xff", PROTOBUF)
+
+    assert client.get("healthz").body == b"\xff"
+
+
 def test_nothing_where_something_should_be(faults, client):
     faults.empty_body("healthz")
 
