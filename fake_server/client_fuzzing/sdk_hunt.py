@@ -1,8 +1,11 @@
 """`hunt_sdk`: many cases on the installed SDK, in several processes."""
 
+import logging
 import multiprocessing
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -90,14 +93,24 @@ ALL_STEPS = (
 """Each must have succeeded once."""
 
 
+@contextmanager
+def _silence() -> Iterator[None]:
+    """The SDK tells of each failure that is asked for here; nobody needs to hear of them."""
+    log = logging.getLogger("tinker")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
+
+
 def _share(seed_number: int) -> tuple[Tally, str]:
     """One share of the work: what was tried, and what was found, if anything."""
-    import logging
-    import warnings
-
-    logging.getLogger("tinker").setLevel(logging.CRITICAL)  # it tells of each failure that is asked for here
-    warnings.simplefilter("ignore")
     with (
+        _silence(),
         scenario_server() as server,
         fast_sdk(),
         sdk_fuzz(server) as fuzz,

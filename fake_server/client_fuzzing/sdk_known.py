@@ -22,7 +22,7 @@ KNOWN: Mapping[str, tuple[str, str]] = {
     ),
     "a result in a form that it has not is a ValueError": (
         BARE,
-        r"got ValueError: Proto deserialization",
+        r"got ValueError: (Proto deserialization|Server returned a JSON payload)",
     ),
     "a path that is missing in a result is an AssertionError": (BARE, r"SaveForSampler.*got AssertionError"),
     "an empty result, or a sample, is taken for a pass": (

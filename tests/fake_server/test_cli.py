@@ -288,7 +288,7 @@ def test_help_and_mistakes_end_as_usual(capsys):
         main([])
 
     assert (help_exit.value.code, mistake.value.code) == (0, 2)
-    assert "compare the contract with the installed SDK" in capsys.readouterr().out
+    assert "compare the contract with an SDK" in capsys.readouterr().out
 
 
 def test_help_imports_nothing_heavy():
