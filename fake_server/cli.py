@@ -11,6 +11,7 @@ from fake_server.cli_conform import add_conform
 from fake_server.cli_drift import add_drift
 from fake_server.cli_fuzz import add_fuzz
 from fake_server.cli_journal import add_journal
+from fake_server.cli_numbers import count_option
 from fake_server.cli_snapshot import add_snapshot, begin_with
 from fake_server.cli_verdict import add_verdict
 
@@ -125,9 +126,12 @@ def _add_engine(engine: "argparse._ArgumentGroup") -> None:
     engine.add_argument(
         "--compile", action="store_true", help="compile element-wise parts; on CUDA, not in exact mode"
     )
-    engine.add_argument("--threads", type=_count, metavar="N", help="threads that compute")
+    engine.add_argument("--threads", type=count_option, metavar="N", help="threads that compute")
     engine.add_argument(
-        "--memory", type=_count, metavar="MB", help="for adapters; more of them wait on disk (half of all)"
+        "--memory",
+        type=count_option,
+        metavar="MB",
+        help="for adapters; more of them wait on disk (half of all)",
     )
     engine.add_argument(
         "--raw-logprobs", action="store_true", help="report sampled logprobs at temperature 1"
@@ -142,12 +146,6 @@ def _api_key(text: str) -> str:
             "the SDK sends no such key"
         )
     return text
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text!r}")
-    return int(text)
 
 
 def _named_path(text: str) -> tuple[str, str]:

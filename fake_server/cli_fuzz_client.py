@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from shlex import join
 from typing import TYPE_CHECKING
 
+from fake_server.cli_numbers import count_option, seconds_option
+
 if TYPE_CHECKING:
     from fake_server.scenarios.trial import Outcome
 
@@ -31,30 +33,14 @@ def add_client(
     client.add_argument("command", nargs="*", metavar="COMMAND", help="the client, with its arguments")
     client.add_argument("--sdk", action="store_true", help="random programs on the SDK that is installed")
     client.add_argument(
-        "--cases", type=_count, metavar="N", help=f"how many ({RUNS} of a command, {CASES} of the SDK)"
+        "--cases", type=count_option, metavar="N", help=f"how many ({RUNS} of a command, {CASES} of the SDK)"
     )
     client.add_argument("--seed", type=int, default=0, metavar="N", help="of the draws (0)")
-    client.add_argument("--jobs", type=_count, default=2, metavar="N", help="processes for the SDK (2)")
+    client.add_argument("--jobs", type=count_option, default=2, metavar="N", help="processes for the SDK (2)")
     client.add_argument(
-        "--timeout", type=_seconds, default=SECONDS, metavar="SECONDS", help=f"of a run ({SECONDS:g})"
+        "--timeout", type=seconds_option, default=SECONDS, metavar="SECONDS", help=f"of a run ({SECONDS:g})"
     )
     client.set_defaults(run=_client, environment=environment)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text!r}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
-    return seconds
 
 
 def _client(options: argparse.Namespace) -> int:

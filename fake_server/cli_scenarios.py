@@ -9,6 +9,8 @@ from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING
 
+from fake_server.cli_numbers import count_option, seconds_option
+
 if TYPE_CHECKING:
     from fake_server.scenarios.scenario import Scenario
     from fake_server.scenarios.trial import Outcome
@@ -43,10 +45,12 @@ def add_client(
         help="only these: ids, phases, or patterns such as 'SCN-1?'; may be repeated",
     )
     client.add_argument("--list", action="store_true", help="list the scenarios and run nothing")
-    client.add_argument("--jobs", type=_count, default=JOBS, metavar="N", help=f"how many at once ({JOBS})")
+    client.add_argument(
+        "--jobs", type=count_option, default=JOBS, metavar="N", help=f"how many at once ({JOBS})"
+    )
     client.add_argument(
         "--timeout",
-        type=_seconds,
+        type=seconds_option,
         default=SECONDS,
         metavar="SECONDS",
         help=f"what takes longer counts as a hang ({SECONDS:g})",
@@ -54,22 +58,6 @@ def add_client(
     client.add_argument("--report", type=Path, metavar="DIR", help="write reports into a folder")
     client.add_argument("--baseline", type=Path, metavar="FILE", help="known failures, as TOML or JSON")
     client.set_defaults(run=_client, environment=environment)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text!r}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
-    return seconds
 
 
 def _client(options: argparse.Namespace) -> int:

@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from hypothesis import given
 from hypothesis import strategies as st
 
 from fake_server.client_fuzzing.fates import FATES, Fate, Place, Sketch, fault_sketches, placed, worst_fate
-from fake_server.client_fuzzing.fuzz import hurried
+from fake_server.client_fuzzing.fuzz import try_each
 from fake_server.fake import Fake, FakeServer
 from fake_server.faults import Schedule
 from fake_server.history import History
@@ -115,7 +114,7 @@ def fuzz_command(
 
     drawn = st.lists(fault_sketches(kinds), min_size=1, max_size=most_faults)
     try:
-        hurried(runs, seed_number)(given(drawn)(trial))()
+        try_each(trial, drawn, examples=runs, seed_number=seed_number)
     except CommandFound as found:
         hunted.found = found
     if not hunted.effective:

@@ -14,6 +14,7 @@ from fake_server.fault_bodies import WrongResult
 from fake_server.fault_forgeries import Edited
 from fake_server.faults import KINDS, Schedule
 from fake_server.occasions import When
+from fake_server.scenarios.changes import UNKNOWN_FIELD
 
 __all__ = [
     "FATES",
@@ -65,8 +66,6 @@ OFTEN: Mapping[str, int] = {"status": 4, "lose_answer": 2, "rate_limit": 2, "res
 """How often a kind is drawn beside the others, whose number is 1."""
 IN_PROTOBUF = ("forward_backward", "asample")
 """Operations whose results are protobuf: what is unknown in them is a field at their end."""
-UNKNOWN_FIELD = b"\xfa\x06\x03new"
-"""Field 111, of a newer schema: three bytes of text. Source: protobuf encoding."""
 EASILY_PLEASED = ("optim_step", "load_weights")
 """Operations whose results need not say anything: any object is one."""
 NOT_OF_POLLS = (408, 409)

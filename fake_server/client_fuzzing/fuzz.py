@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Self
+from typing import Self, TypeVar
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
@@ -19,8 +19,9 @@ from fake_server.clock import Clock
 from fake_server.fake import Fake, FakeServer
 from fake_server.settings import Settings
 
-__all__ = ["ClientFuzz", "Found", "Hunted", "hunt", "hurried"]
+__all__ = ["ClientFuzz", "Found", "Hunted", "hunt", "try_each"]
 
+Drawn = TypeVar("Drawn")
 NUMBERS = count()
 GAP_SECONDS = 0.5
 """Ours: what comes after an operation that was lost for good fails soon."""
@@ -154,23 +155,20 @@ class Hunted:
     """Why it proves less than it says."""
 
 
-def hurried(examples: int, seed_number: int) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """A decorator: so many examples, which the seed alone determines; the first that fails is shrunk."""
-
-    def decorate(trial: Callable[[], None]) -> Callable[[], None]:
-        return seed(seed_number)(
-            settings(
-                max_examples=examples,
-                database=None,
-                deadline=None,
-                report_multiple_bugs=False,
-                verbosity=Verbosity.quiet,
-                phases=(Phase.generate, Phase.shrink),
-                suppress_health_check=(HealthCheck.too_slow,),  # a case is a client's whole life
-            )(trial)
-        )
-
-    return decorate
+def try_each(
+    trial: Callable[[Drawn], None], drawn: st.SearchStrategy[Drawn], *, examples: int, seed_number: int
+) -> None:
+    """Call `trial` with examples that the seed alone determines; raises the first failure, shrunk."""
+    chosen = settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        verbosity=Verbosity.quiet,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=(HealthCheck.too_slow,),  # a case is a client's whole life
+    )
+    seed(seed_number)(chosen(given(drawn)(trial)))()
 
 
 def hunt(
@@ -196,7 +194,7 @@ def hunt(
             fuzz.check(case)
 
     try:
-        hurried(examples, seed_number)(given(drawn)(trial))()
+        try_each(trial, drawn, examples=examples, seed_number=seed_number)
     except Found as found:
         return Hunted(fuzz.tally, found)
     except FlakyFailure as flaky:  # found once, and not again with the same case

@@ -12,6 +12,7 @@ from fake_server.fault_connections import broken_off
 from fake_server.wire import Answer
 
 __all__ = [
+    "UNKNOWN_FIELD",
     "bad_gateway",
     "closed_after",
     "compressed",
