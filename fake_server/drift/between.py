@@ -119,11 +119,7 @@ class Pair:
     @property
     def calls(self) -> tuple[set[str], set[str]]:
         """Operations that each called in them."""
-        steps = {*self.common, BACKGROUND_STEP}
-        older, newer = (
-            {each.operation for each in side["whole"].sent if each.step in steps}
-            for side in (self.older, self.newer)
-        )
+        older, newer = (_called(side, self.common) for side in (self.older, self.newer))
         return older, newer
 
     @property
@@ -187,6 +183,17 @@ class Pair:
         yield from message_changes(older["messages"], newer["messages"])
         yield from call_changes(older["calls"], newer["calls"], frozenset().union(*self.calls))
         yield from method_changes(older, newer)
+
+
+def _called(side: Mapping[str, Played], common: Sequence[str]) -> set[str]:
+    """Operations that a release called in some steps, and beside all of them.
+
+    Whether the scene of all steps outlasts a heartbeat depends on the machine: one waits for it.
+    """
+    steps = {*common, BACKGROUND_STEP}
+    called = {each.operation for each in side["whole"].sent if each.step in steps}
+    beats = {each.operation for each in side["heartbeat"].sent if each.step == BACKGROUND_STEP}
+    return called - {"session_heartbeat"} | beats
 
 
 def _required(shape: Shape) -> set[tuple[str, str]]:
