@@ -74,9 +74,14 @@ def _summary(releases: Releases) -> str:
     for release, found in releases.items():
         states = {name: [_state(outcome) for outcome in found[name].values()] for name in BACKENDS}
         works = [f"{states[name].count('ok')} of {len(states[name])}" for name in BACKENDS]
-        counts = [sum(own.count(state) for own in states.values()) for state in ("refused", "broken")]
+        counts = [len(_in_state(found, state)) for state in ("refused", "broken")]
         rows.append((release, *works, *(str(count or "") for count in counts), found["measured"]))
     return as_markdown(rows) + "\n"
+
+
+def _in_state(found: Any, state: str) -> set[str]:
+    """Features that are so on one backend at least."""
+    return {key for name in BACKENDS for key, outcome in found[name].items() if _state(outcome) == state}
 
 
 def _features(area: str, releases: Releases) -> list[str]:

@@ -24,6 +24,8 @@ ENDING = ("unload_model", "finish_session", "delete_checkpoint", "delete_api_key
 WAITING = "FUT-41"
 """The law of what has no outcome in time."""
 GLANCE_SECONDS = 1.0
+SLACK_SECONDS = 15.0
+"""Ours: so much later than the `timeout` of a request its answer may come, on a busy machine."""
 VOLATILE = ("last_request_time",)
 """Fields of what tells of objects that a request may change which is refused."""
 
@@ -84,7 +86,7 @@ class Trial:
         fields = self._stage.resolved(request.fields)
         before = None if request.expected == "taken" else self._picture()
         self.place = len(self.steps)
-        reply = self._send(request, fields)
+        reply = self._in_time(request, fields)
         self._stage.remember(reply)
         if reply.status < 300 and request.operation in ENDING:
             self._stage.forget()
@@ -102,6 +104,18 @@ class Trial:
         reply = self._send(request, fields)
         waits = request.deferred and request.operation != "asample"
         return reply, self._outcome(request, self._promised(request, reply)) if waits else None
+
+    def _in_time(self, request: Request, fields: dict[str, Any]) -> Reply:
+        """Send a request that may say itself how long its answer may take."""
+        asked = fields.get("timeout")
+        if not isinstance(asked, float) or not 0 < asked < TIMEOUT_SECONDS - SLACK_SECONDS:
+            return self._send(request, fields)
+        try:
+            return self._send(request, fields, asked + SLACK_SECONDS)
+        except TimeoutError:
+            text = f"{request.operation} {request.what}: expected an answer after the {asked:g} s asked for"
+            late = f"{text}, got none in {SLACK_SECONDS:g} s more"
+            raise Fault(request.operation, request.law or "FUT-53", late) from None
 
     def _send(self, request: Request, fields: dict[str, Any], patience: float = TIMEOUT_SECONDS) -> Reply:
         sent, bench = ready(request, fields), self._bench

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.sdk.matrix.known import unreached
 from tests.sdk.matrix.measurements import read_measurements, short
 from tests.sdk.matrix.releases import SLICE
 from tests.sdk.matrix.runs import Run, Servers, judged, servers, unasked, unused
@@ -32,9 +33,14 @@ def test_a_release_lives_a_whole_life_as_it_was_measured(backends, version):
 def test_a_method_or_parameter_that_a_life_does_not_use_is_told():
     offered = {"RestClient.new": ["limit"], "SamplingClient.sample": ["prompt", "top", "retry_config"]}
 
-    left = unused(offered, {"SamplingClient.sample": ["prompt"]})
+    left = unused(offered, {"SamplingClient.sample": ["prompt"]}, {"retry_config"})
 
     assert left == ["RestClient.new", "SamplingClient.sample(top)"]
+
+
+def test_parameters_of_a_broken_feature_need_not_be_used_where_it_is_broken():
+    assert unreached("0.18.2") == {"weights_access_token"}
+    assert unreached("0.19.0") == set()
 
 
 def test_an_endpoint_that_a_life_does_not_ask_for_is_told():

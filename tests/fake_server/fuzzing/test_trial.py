@@ -132,3 +132,10 @@ def test_a_server_that_does_not_answer_breaks_a_law(judge):
     assert text.startswith("healthz breaks WIRE-17")
     assert "curl" not in text
     assert "curl" not in found(told.value, trial, "http://127.0.0.1:9").as_json()
+
+
+def test_a_round_lasts_no_longer_than_it_asks_for(judge):
+    bench = bench_of(judge, (0, TimeoutError()))
+    with pytest.raises(Fault, match=r"after the 0\.2 s asked for, got none in 15 s more") as told:
+        Trial(bench).run(Request("retrieve_futures", {"timeout": 0.2}))
+    assert told.value.law == "FUT-53"

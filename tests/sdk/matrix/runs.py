@@ -132,7 +132,9 @@ class Run:
     def _whole(self, told: Any, own: Any, watched: Watched) -> dict[str, Outcome]:
         """Whether all that the release has was used, and whether it broke a rule of clients on the way."""
         found = {
-            "whole: every method and parameter": unused(told["offered"], own["called"]),
+            "whole: every method and parameter": unused(
+                told["offered"], own["called"], {*known.EXCUSED_PARAMETERS, *known.unreached(self.version)}
+            ),
             "whole: every command": [
                 name for name in told["commands"] if name not in {*own["run"], *known.EXCUSED_COMMANDS}
             ],
@@ -168,14 +170,14 @@ def judged(feature: str, found: Outcome, version: str) -> Outcome:
     return {"state": "broken", "text": reason}
 
 
-def unused(offered: Mapping[str, list[str]], called: Mapping[str, list[str]]) -> list[str]:
+def unused(offered: Mapping[str, list[str]], called: Mapping[str, list[str]], excused: set[str]) -> list[str]:
     """Public methods, and parameters of them, that the life did not use, without an excuse."""
     left = [method for method in offered if method not in {*called, *known.EXCUSED_METHODS}]
     return left + [
         f"{method}({name})"
         for method, names in offered.items()
         for name in names
-        if method in called and name not in {*called[method], *known.EXCUSED_PARAMETERS}
+        if method in called and name not in {*called[method], *excused}
     ]
 
 

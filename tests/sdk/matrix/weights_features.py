@@ -74,11 +74,11 @@ def resumed_metadata(world: World) -> None:
 @feature(W, "token of shared weights", f"{FROM}(weights_access_token)", "TrainingClient.load_state")
 def token(world: World) -> None:
     named = {"weights_access_token": "tml-mine"}
+    for name in ("load_state", "load_state_with_optimizer"):
+        assert world.call(world.training, name, world.saved(), **named)
     for name in ("create_training_client_from_state", "create_training_client_from_state_with_optimizer"):
         made = world.recorded(world.call(world.service, name, world.saved(), **named))
         assert world.loss(made) == world.loss()
-    for name in ("load_state", "load_state_with_optimizer"):
-        assert world.call(world.training, name, world.saved(), **named)
 
 
 @feature(W, "base model of a state", f"{FROM}(base_model)")
