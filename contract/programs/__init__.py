@@ -1,6 +1,7 @@
 """Programs: lists of operations as data, run on any server, and what two servers made of them.
 
-`run(program, subject)` gives a `Transcript`, `compare(one, other)` the differences of two.
+`run(program, subject)` gives a `Transcript`, `compare(one, other)` the differences of two. `Tandem` does the
+same step by step.
 """
 
 from contract.programs.checkpoint_steps import (
@@ -16,12 +17,14 @@ from contract.programs.checkpoint_steps import (
 )
 from contract.programs.comparison import Difference, KnownDifference, compare, unexplained
 from contract.programs.data import Example
-from contract.programs.interpreter import run
+from contract.programs.interpreter import Run, run
+from contract.programs.lineage import Lineage, lineage
 from contract.programs.program import AnyStep, Program
 from contract.programs.replays import Await, Replay
 from contract.programs.sampling_steps import CreateSampler, GetSampler, Logprobs, Sample
 from contract.programs.session_steps import CreateSession, FinishSession, GetSession, Heartbeat, ListSessions
 from contract.programs.step import Ask, ModelStep, Step, Submission
+from contract.programs.tandem import Disagreement, Tandem
 from contract.programs.training_steps import (
     CreateModel,
     Forward,
@@ -42,6 +45,7 @@ __all__ = [
     "CreateSession",
     "DeleteCheckpoint",
     "Difference",
+    "Disagreement",
     "Event",
     "Example",
     "FinishSession",
@@ -53,6 +57,7 @@ __all__ = [
     "GetTrainingRun",
     "Heartbeat",
     "KnownDifference",
+    "Lineage",
     "ListAllCheckpoints",
     "ListCheckpoints",
     "ListSessions",
@@ -66,17 +71,20 @@ __all__ = [
     "Program",
     "PublishCheckpoint",
     "Replay",
+    "Run",
     "Sample",
     "SaveForSampler",
     "SaveWeights",
     "SetTtl",
     "Step",
     "Submission",
+    "Tandem",
     "Transcript",
     "UnloadModel",
     "UnpublishCheckpoint",
     "WeightsInfo",
     "compare",
+    "lineage",
     "run",
     "unexplained",
 ]

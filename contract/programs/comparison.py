@@ -10,6 +10,7 @@ __all__ = ["Difference", "KnownDifference", "compare", "unexplained"]
 
 FIELDS = ("operation", "fate", "status", "category", "shape")
 """What two servers have to agree on. What they say in words, and what they compute, is their own."""
+MOST_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,15 @@ class Difference:
     def __str__(self) -> str:
         step = self.one or self.other
         where = f"{self.number} {step.step if step else ''}: {self.field}"
-        return f"{where}\n  one:   {self.one}\n  other: {self.other}"
+        return f"{where}\n  one:   {self._told(self.one)}\n  other: {self._told(self.other)}"
+
+    def _told(self, event: Event | None) -> str:
+        """The event, with its first numbers where they are what differs."""
+        if event is None or self.field != "numbers":
+            return str(event)
+        shown = ", ".join(f"{number:.6g}" for number in event.numbers[:MOST_SHOWN])
+        more = ", …" if len(event.numbers) > MOST_SHOWN else ""
+        return f"{len(event.numbers)} numbers: {shown}{more}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""`run`: a program on a server, by bare HTTP; what came of each step."""
+"""`run`: a program on a server, by bare HTTP; what came of each step. `Run`: the same, step by step."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from contract.codec import JSON, decode
 from contract.errors import ApiError, Unprocessable
@@ -17,7 +17,7 @@ from contract.programs.step import Ask, Makes, ModelStep, Step, Submission
 from contract.programs.training_steps import UnloadModel
 from contract.programs.transcript import Event, Fate, Transcript
 
-__all__ = ["run"]
+__all__ = ["Run", "run"]
 
 GLANCE_SECONDS = 0.05
 """Ours: how long an operation that waits for a number is looked at; it has waited all along."""
@@ -47,7 +47,7 @@ class Sent:
 
 @dataclass(slots=True)
 class Run:
-    """A program on its way."""
+    """A program on its way. The server is asked by bare HTTP and nothing is repeated; nothing raises."""
 
     subject: Subject
     names: Names
@@ -55,14 +55,41 @@ class Run:
     """By the step's place in the program."""
     events: dict[int, Event] = field(default_factory=dict)
 
-    def take(self, number: int, step: Step) -> None:
-        """Do one step."""
+    @classmethod
+    def on(cls, subject: Subject) -> Self:
+        """A program without steps, so far."""
+        return cls(subject, Names(subject.base_model, subject.driver.sdk_version))
+
+    @property
+    def transcript(self) -> Transcript:
+        """What came of the steps so far; of those that wait for others it may change."""
+        return Transcript(tuple(self.events[number] for number in range(len(self.events))))
+
+    def take(self, step: Step) -> Event:
+        """Do the next step; what came of it."""
+        number = len(self.events)
         if isinstance(step, Await):
             self._await(number, step)
         elif isinstance(step, Replay):
             self._replay(number, step)
         else:
             self._submit(number, step)
+        return self.events[number]
+
+    def look(self, step: Step) -> Event:
+        """Ask what a step asks, which is answered at once and has no number; it is no part of the program."""
+        return self._send(repr(step), step.ask(self.names), None)[0]
+
+    def survey(self) -> list[Event]:
+        """What the server has: sessions, what belongs to each, runs and checkpoints."""
+        page = {"limit": self.names.page}
+        asks = [
+            Ask("list_sessions", page),
+            *(Ask("get_session", {"session_id": known}) for known in self.names.known("session")),
+            Ask("list_training_runs", page),
+            Ask("list_user_checkpoints", page),
+        ]
+        return [self._send("survey", ask, None)[0] for ask in asks]
 
     def _submit(self, number: int, step: Step) -> None:
         ask = step.ask(self.names)
@@ -205,8 +232,8 @@ class Run:
             self._learn(makes, body)
         fate: Fate = "result" if fate_of_success else "answer"
         shown = value if reply.media_type != JSON or _is_computed(ask.operation) else body
-        shape = shape_of(shown, self.names, ask.fields)
-        return Event(step, ask.operation, fate, reply.status, shape=shape, numbers=numbers_of(value))
+        shape, numbers = shape_of(shown, self.names, ask.fields), numbers_of(value, ask.fields)
+        return Event(step, ask.operation, fate, reply.status, shape=shape, numbers=numbers)
 
     def _learn(self, makes: tuple[Makes, int], body: Any) -> None:
         kind, number = makes
@@ -225,24 +252,11 @@ def run(program: Program, subject: Subject, *, survey: bool = True) -> Transcrip
         subject: The server, and the base model to train.
         survey: Whether to ask at the end what the server has of the program.
     """
-    doing = Run(subject, Names(subject.base_model, subject.driver.sdk_version))
-    for number, step in enumerate(program.walk()):
-        doing.take(number, step)
+    doing = Run.on(subject)
+    for step in program.walk():
+        doing.take(step)
     doing.finish()
-    events = [doing.events[number] for number in range(len(program))]
-    return Transcript((*events, *(_surveyed(doing) if survey else ())))
-
-
-def _surveyed(doing: Run) -> list[Event]:
-    """What the server has in the end: sessions, what belongs to each, runs and checkpoints."""
-    page = {"limit": doing.names.page}
-    asks = [
-        Ask("list_sessions", page),
-        *(Ask("get_session", {"session_id": known}) for known in doing.names.known("session")),
-        Ask("list_training_runs", page),
-        Ask("list_user_checkpoints", page),
-    ]
-    return [doing._send("survey", ask, None)[0] for ask in asks]
+    return Transcript((*doing.transcript.events, *(doing.survey() if survey else ())))
 
 
 def _is_computed(operation: str) -> bool:

@@ -112,12 +112,23 @@ def _is_ours(item: object, names: Names) -> bool:
     return not isinstance(item, str) or names.symbol(item) is not None
 
 
-def numbers_of(value: object) -> tuple[float, ...]:
-    """What was computed: metrics by name, then logprobs and tokens in the order of the answer."""
-    return tuple(float(number) for number in _numbers(value))
+def numbers_of(value: object, asked: Mapping[str, Any] | None = None) -> tuple[float, ...]:
+    """What was computed: metrics by name, then logprobs and tokens in the order of the answer.
+
+    Args:
+        value: The result.
+        asked: The fields of the request. What a sample drew by chance, as it was given no seed, is left out:
+            no server gives it twice.
+    """
+    return tuple(float(number) for number in _numbers(value, is_chance=_is_chance(asked or {})))
 
 
-def _numbers(value: object) -> Iterable[float]:
+def _is_chance(asked: Mapping[str, Any]) -> bool:
+    params = asked.get("sampling_params")
+    return params is not None and params.get("seed") is None and params.get("temperature") != 0
+
+
+def _numbers(value: object, *, is_chance: bool) -> Iterable[float]:
     if isinstance(value, ForwardBackwardOutput | OptimStepResponse):
         metrics = value.metrics or {}
         yield from (metrics[name] for name in sorted(metrics))
@@ -126,6 +137,6 @@ def _numbers(value: object) -> Iterable[float]:
             for name in sorted(output):
                 yield from output[name].values.tolist()
     if isinstance(value, SampleResponse):
-        for sequence in value.sequences:
+        for sequence in () if is_chance else value.sequences:
             yield from (*sequence.tokens, *(sequence.logprobs or ()))
         yield from (number for number in value.prompt_logprobs or () if number is not None)

@@ -117,6 +117,8 @@ class OptimStep(ModelStep):
     learning_rate: float = 0.01
     weight_decay: float = 0.0
     grad_clip_norm: float = 0.0
+    eps: float | None = None
+    """None for the server's own; with a large one the size of a gradient shows, which Adam hides else."""
     family: str | None = None
     """None for Adam, whose hyperparameters these are; else a family by its name."""
 
@@ -127,5 +129,6 @@ class OptimStep(ModelStep):
             params = {"optimizer_params": {"type": self.family, "learning_rate": rate}}
         else:
             numbers = {"weight_decay": self.weight_decay, "grad_clip_norm": self.grad_clip_norm}
-            params = {"adam_params": {"learning_rate": rate, **numbers}}
+            eps = {} if self.eps is None else {"eps": self.eps}
+            params = {"adam_params": {"learning_rate": rate, **numbers, **eps}}
         return Ask("optim_step", {**self.place(names), **params})

@@ -3,169 +3,206 @@
 Its oracle needs no second server. What is neutral is done among what trains, and after one more step each
 model must say what a twin says that was trained without it. Neutral is what the laws call so: a forward pass,
 a replay, a pass that is refused, a pass of weight 0, a save, a load of what was just saved, sampling, and
-whatever other models do. Samplers must stay as they were opened, and lists have what was saved.
+whatever other models do. Samplers must stay as they were opened, lists have what was made, and what has ended
+or never was is refused.
+
+With a second server everything is done on both, and they must make the same of it.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeAlias
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, multiple, rule
+from hypothesis.stateful import Bundle, consumes, initialize, multiple, rule
 
-from contract.laws.expect import expect_close, expect_equal
-from contract.laws.model import Model
-from contract.laws.sampler import Sampler
-from contract.laws.subject import Subject
+from contract import programs as p
+from contract.laws.expect import expect_equal
+from contract.programs import Example
+from contract.strategies.step_machine import BIG_EPS, StepMachine
 
-__all__ = ["TinkerMachine", "Trained"]
+__all__ = ["TinkerMachine"]
 
-TOKENS = st.lists(st.integers(5, 12), min_size=2, max_size=4)
-PROBE = (5, 6, 7, 8)
-STEP = {"learning_rate": 0.1, "eps": 1.0}
-"""Ours: with this eps a gradient that counts twice moves weights further, which a usual step hides."""
-
-
-@dataclass
-class Trained:
-    """A model, and what trained it."""
-
-    model: Model
-    rank: int
-    history: list[tuple[int, ...] | None] = field(default_factory=list)
-    """Tokens of a pass, or None for a step."""
-
-    @property
-    def has_gradients(self) -> bool:
-        """Whether a pass came after the last step."""
-        return bool(self.history) and self.history[-1] is not None
+TOKENS = st.lists(st.sampled_from((5, 6)), min_size=1, max_size=3).map(lambda more: (5, *more))
+"""Ours: few, so that what one rule did is seen by another, and all of it by `PROBE`."""
+RANKS = st.sampled_from([8, 1])
+FLAWS = (
+    Example(tokens=(5, 6, 7), targets=(6, 7)),
+    Example(tokens=(5, 6, 7), weights=(1.0, 1.0)),
+    Example(tokens=(5, 2**31 - 1)),
+)
+"""Lengths that do not fit, and a token that is none."""
+Tokens: TypeAlias = tuple[int, ...]
 
 
-class TinkerMachine(RuleBasedStateMachine):
-    """Subclass it, give it a `subject`, and collect its `TestCase`."""
+class TinkerMachine(StepMachine):
+    """Subclass it, give it a `subject`, and collect its `TestCase`.
+
+    Bundles hold numbers, by which the steps of `contract.programs` name things. A rule of a subclass calls
+    `do`, `refuse` or `attempt`; what trains a model is read from the steps, by whatever rule they were done.
+    A rule that a server cannot do is left out by `delete = None`.
+    """
 
     sessions = Bundle("sessions")
     models = Bundle("models")
     samplers = Bundle("samplers")
     checkpoints = Bundle("checkpoints")
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.server = self.subject()
-        self.trained: list[Trained] = []
-        self.opened: list[tuple[Sampler, list[float | None]]] = []
-        self.saved: set[str] = set()
+    # Sessions and models
 
-    def subject(self) -> Subject:
-        """The server, and the base model to train; the same server may be given to each run.
-
-        Raises:
-            NotImplementedError: unless a subclass says which.
-        """
-        raise NotImplementedError("subject: expected a subclass that gives a contract.laws.subject.Subject")
+    @rule()
+    def look_around(self) -> None:
+        """All lists have what was made. It needs nothing, so that shrinking has something to put anywhere."""
+        self.check_lists()
 
     @rule(target=sessions)
-    def open_session(self) -> str:
+    def open_session(self) -> int:
         """A session."""
-        return self.server.session()
+        return self.make(p.CreateSession())
 
-    @rule(target=models, session=sessions, rank=st.sampled_from([8, 1]))
-    def create_model(self, session: str, rank: int) -> Trained:
+    @rule(session=consumes(sessions))
+    def end_session(self, session: int) -> None:
+        """End a session, and what belongs to it but for its checkpoints."""
+        self.do(p.FinishSession(session=session))
+
+    @rule(target=models, session=sessions, rank=RANKS)
+    def create_model(self, session: int, rank: int) -> int:
         """A model in a session."""
-        number = sum(trained.model.id.startswith(session) for trained in self.trained)
-        made = Trained(self.server.model(session, number, rank=rank), rank)
-        self.trained.append(made)
-        return made
+        return self.make(p.CreateModel(session=session, rank=rank, seed=1))
 
-    @rule(trained=models, tokens=TOKENS)
-    def train(self, trained: Trained, tokens: list[int]) -> None:
+    @initialize(target=models, rank=RANKS)
+    def first_model(self, rank: int) -> int:
+        """A model to begin with, as nearly all rules need one."""
+        return self._model_alone(rank)
+
+    @rule(target=models, rank=RANKS)
+    def start_model(self, rank: int) -> int:
+        """A model in a session of its own."""
+        return self._model_alone(rank)
+
+    def _model_alone(self, rank: int) -> int:
+        session = self.make(p.CreateSession())
+        return self.make(p.CreateModel(session=session, rank=rank, seed=1))
+
+    # Training
+
+    @rule(model=models, tokens=TOKENS)
+    def train(self, model: int, tokens: Tokens) -> None:
         """A pass that adds gradients."""
-        trained.model.backward([self.server.datum(tokens)])
-        trained.history.append(tuple(tokens))
+        self.do_with_model(model, p.ForwardBackward(model=model, data=(Example(tokens=tokens),)))
 
-    @rule(trained=models)
-    def step(self, trained: Trained) -> None:
+    @rule(model=models)
+    def step(self, model: int) -> None:
         """An optimizer step."""
-        trained.model.step(**STEP)
-        trained.history.append(None)
+        self.do_with_model(model, p.OptimStep(model=model, learning_rate=0.1, eps=BIG_EPS))
 
-    @rule(trained=models, tokens=TOKENS)
-    def train_and_replay(self, trained: Trained, tokens: list[int]) -> None:
+    @rule(model=models, tokens=TOKENS)
+    def train_and_replay(self, model: int, tokens: Tokens) -> None:
         """A pass that is sent twice under its number, and counts once."""
-        number = trained.model.next()
-        for _ in range(2):
-            reply = trained.model.send_backward([self.server.datum(tokens)], seq_id=number)
-            self.server.passed(str(reply.json["request_id"]))
-        trained.history.append(tuple(tokens))
+        number = len(self.tandem.steps)
+        if self.do_with_model(model, p.ForwardBackward(model=model, data=(Example(tokens=tokens),))):
+            for event in self.do(p.Replay(step=number)):
+                expect_equal(event.shape["promise"], "the same", "promise of a request that is sent again")
 
-    @rule(trained=models, tokens=TOKENS)
-    def forward(self, trained: Trained, tokens: list[int]) -> None:
+    @rule(model=models, tokens=TOKENS)
+    def step_before_its_turn(self, model: int, tokens: Tokens) -> None:
+        """A step that arrives before the pass whose gradients it applies."""
+        if not self.is_usable("model", model):
+            return
+        place = self.world.last.get(model, 0) + 1
+        self.do(p.OptimStep(model=model, learning_rate=0.1, eps=BIG_EPS, seq_id=place + 1))
+        self.do(p.ForwardBackward(model=model, data=(Example(tokens=tokens),), seq_id=place))
+
+    @rule(model=models, tokens=TOKENS)
+    def forward(self, model: int, tokens: Tokens) -> None:
         """Neutral."""
-        trained.model.forward([self.server.datum(tokens)])
+        self.do_with_model(model, p.Forward(model=model, data=(Example(tokens=tokens),)))
 
-    @rule(trained=models, tokens=TOKENS)
-    def train_with_no_weight(self, trained: Trained, tokens: list[int]) -> None:
+    @rule(model=models, tokens=TOKENS)
+    def train_with_no_weight(self, model: int, tokens: Tokens) -> None:
         """Neutral."""
-        trained.model.backward([self.server.datum(tokens, [0.0] * len(tokens))])
+        weightless = Example(tokens=tokens, weights=(0.0,) * len(tokens))
+        self.do_with_model(model, p.ForwardBackward(model=model, data=(weightless,)))
 
-    @rule(trained=models)
-    def fail(self, trained: Trained) -> None:
-        """Neutral, and refused."""
-        self.server.refused(trained.model.send_backward([self.server.datum()], "no_such_loss"))
+    @rule(model=models, flaw=st.sampled_from(FLAWS))
+    def fail(self, model: int, flaw: Example) -> None:
+        """Neutral, and refused: the second example of a pass does not fit."""
+        self.refuse(p.ForwardBackward(model=model, data=(Example(), flaw)))
 
-    @rule(target=checkpoints, trained=models)
-    def save(self, trained: Trained) -> str:
+    # Checkpoints
+
+    @rule(target=checkpoints, model=models)
+    def save(self, model: int) -> object:
         """Neutral; and what was saved is loaded where no gradients would be lost by it."""
-        path = trained.model.save(f"w{len(self.saved)}-{len(trained.history)}")
-        self.saved.add(path)
-        if not trained.has_gradients:
-            trained.model.load(path)
-        return path
+        step = p.SaveWeights(model=model, name=self._name())
+        if not self.do_with_model(model, step):
+            return multiple()
+        checkpoint = self.newest("checkpoint")
+        self._load(model, checkpoint)
+        return checkpoint
 
-    @rule(path=consumes(checkpoints))
-    def delete(self, path: str) -> None:
-        """Delete a checkpoint."""
-        run, segment, name = path.removeprefix("tinker://").split("/", 2)
-        fields = {"training_run_id": run, "segment": segment, "name": name}
-        expect_equal(self.server.driver.call("delete_checkpoint", fields).status // 100, 2, f"delete {path}")
-        self.saved.discard(path)
+    @rule(target=checkpoints, model=models)
+    def save_for_sampler(self, model: int) -> object:
+        """Neutral."""
+        saved = self.do_with_model(model, p.SaveForSampler(model=model, name=self._name()))
+        return self.newest("checkpoint") if saved else multiple()
 
-    @rule(target=samplers, trained=models)
-    def open_sampler(self, trained: Trained) -> Any:
+    @rule(model=models, checkpoint=checkpoints)
+    def load(self, model: int, checkpoint: int) -> None:
+        """What was saved comes back, where no gradients would be lost by it; another adapter's is refused."""
+        self._load(model, checkpoint)
+
+    def _load(self, model: int, checkpoint: int) -> None:
+        step = p.LoadWeights(model=model, checkpoint=checkpoint)
+        if not self._fits(model, checkpoint):
+            self.refuse(step)
+        elif not self.has_gradients(model):
+            self.do(step)
+
+    def _fits(self, model: int, checkpoint: int) -> bool:
+        """Whether a checkpoint is of an adapter like the model's, and can be trained on from."""
+        saved, world = self.world.things["checkpoint"][checkpoint], self.world
+        is_alike = world.rank_of(saved.owner) == world.rank_of(model)
+        return self.is_usable("model", model) and saved.trained_on and is_alike
+
+    @rule(target=models, session=sessions, checkpoint=checkpoints)
+    def load_model(self, session: int, checkpoint: int) -> object:
+        """A model that goes on from a checkpoint."""
+        step = p.LoadModel(session=session, checkpoint=checkpoint)
+        if self.world.things["checkpoint"][checkpoint].trained_on:
+            return self.make(step)
+        self.refuse(step)
+        return multiple()
+
+    @rule(checkpoint=consumes(checkpoints))
+    def delete(self, checkpoint: int) -> None:
+        """Delete a checkpoint; after that it is not there."""
+        self.do(p.DeleteCheckpoint(checkpoint=checkpoint))
+        self.refuse(p.WeightsInfo(checkpoint=checkpoint))
+
+    def _name(self) -> str:
+        return f"w{len(self.world.things['checkpoint'])}"
+
+    # Samplers
+
+    @rule(target=samplers, session=sessions, checkpoint=checkpoints)
+    def create_sampler(self, session: int, checkpoint: int) -> object:
+        """A sampler of a checkpoint; servers may refuse one that was saved to train on from."""
+        step = p.CreateSampler(session=session, checkpoint=checkpoint)
+        is_trained_on = self.world.things["checkpoint"][checkpoint].trained_on
+        first, *_ = self.attempt(step) if is_trained_on else self.do(step)
+        return self.newest("sampler") if first.is_effective else multiple()
+
+    @rule(target=samplers, model=models)
+    def open_sampler(self, model: int) -> object:
         """A sampler of a model as it is now."""
-        path = trained.model.save_for_sampler(f"s{len(self.opened)}")
-        self.saved.add(path)
-        sampler = self.server.sampler(path)
-        self.opened.append((sampler, sampler.logprobs(PROBE)))
-        return multiple(sampler)
+        made = self.do_with_model(model, p.OpenSampler(model=model))
+        return self.newest("sampler") if made else multiple()
 
     @rule(sampler=samplers)
-    def sample(self, sampler: Sampler) -> None:
-        """Neutral."""
-        expect_equal(len(sampler.sample(PROBE, num_samples=2).sequences), 2, "sequences")
-
-    def teardown(self) -> None:
-        """Compare models with their twins, samplers with what they said, and the list with what was saved."""
-        for trained in self.trained:
-            self._check_twin(trained)
-        for sampler, before in self.opened:
-            now = [value for value in sampler.logprobs(PROBE) if value is not None]
-            then = [value for value in before if value is not None]
-            expect_close(now, then, "logprobs of a sampler, later", tolerance=self.server.tolerance)
-        for trained in self.trained:
-            answer = self.server.answer("list_checkpoints", {"training_run_id": trained.model.id})
-            listed = {found["tinker_path"] for found in answer["checkpoints"]}
-            mine = {path for path in self.saved if path.startswith(f"tinker://{trained.model.id}/")}
-            expect_equal(listed, mine, f"checkpoints of {trained.model.id}")
-
-    def _check_twin(self, trained: Trained) -> None:
-        twin = self.server.model(rank=trained.rank)
-        for tokens in trained.history:
-            if tokens is None:
-                twin.step(**STEP)
-            else:
-                twin.backward([self.server.datum(tokens)])
-        for model in (trained.model, twin):  # whatever gradients are left show
-            model.step(**STEP)
-        said, expected = (model.logprobs(PROBE) for model in (trained.model, twin))
-        what = f"logprobs of {trained.model.id}, and of a twin without what is neutral"
-        expect_close(said, expected, what, tolerance=self.server.tolerance)
+    def sample(self, sampler: int) -> None:
+        """Neutral; refused where the sampler's session has ended."""
+        step = p.Sample(sampler=sampler, num_samples=2, seed=1)
+        if not self.is_usable("sampler", sampler):
+            self.refuse(step)
+            return
+        for event in self.do(step):
+            expect_equal(len(event.shape["sequences"]), 2, "sequences")

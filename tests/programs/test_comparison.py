@@ -123,3 +123,18 @@ def test_names_of_what_there_is_not_are_of_the_usual_form():
         "name": "none",
     }
     assert NAMES.session_of(3) == 0
+
+
+def test_what_a_sample_drew_by_chance_is_no_number_to_compare():
+    response = SampleResponse(sequences=[SampledSequence(stop_reason="length", tokens=[4], logprobs=[-0.5])])
+
+    assert numbers_of(response, {"sampling_params": {"temperature": 1.0}}) == ()
+    assert numbers_of(response, {"sampling_params": {"temperature": 1.0, "seed": 3}}) == (4.0, -0.5)
+    assert numbers_of(response, {"sampling_params": {"temperature": 0.0}}) == (4.0, -0.5)
+
+
+def test_of_many_numbers_that_differ_the_first_are_shown():
+    many = replace(EVENT, numbers=tuple(map(float, range(9))))
+    (difference,) = compared(EVENT, many, tolerance=0.1)
+
+    assert str(difference).endswith("one:   2 numbers: 1, 2\n  other: 9 numbers: 0, 1, 2, 3, 4, 5, 6, 7, …")
