@@ -55,6 +55,7 @@ drift-history: $(READY) ## Every minor release of the SDK and the one before: wh
 mutants: $(READY) ## The laws against a zoo of broken servers, the scenarios against one of broken clients
 	$(BIN)/python -m tests.laws.mutants
 	$(BIN)/python -m tests.clients.hunt
+	$(BIN)/python -m tests.clients.fuzzed
 
 conform-sdk: $(READY) ## The published SDK in all scenarios for clients
 	$(BIN)/tinkerproof conform client --report .cache/conform-sdk -- $(BIN)/python examples/conform_sdk.py

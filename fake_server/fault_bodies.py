@@ -25,6 +25,7 @@ __all__ = [
     "WrongContentType",
     "WrongEncoding",
     "WrongResult",
+    "fields_in",
 ]
 
 NO_CONTENT = 204
@@ -122,14 +123,23 @@ class NanLiterals(Spoilt):
         result = blow.exchange.answer
         if answer.media_type == PROTOBUF and isinstance(result, ForwardBackwardOutput | SampleResponse):
             return replace(answer, body=encode(_nan_result(result), PROTOBUF))
-        if answer.media_type != JSON:  # another fault has left no result
+        fields = fields_in(answer) if answer.media_type == JSON else None
+        if fields is None:  # another fault has left no result
             return answer
-        fields = json.loads(answer.body) if answer.body else {}
         spoilt = _with_nan(fields)
         body = json.dumps(spoilt).encode()
         if b"NaN" not in body:
             body = json.dumps({"metrics": {"loss:sum": nan}, **spoilt}).encode()
         return replace(answer, body=body)
+
+
+def fields_in(answer: Answer) -> dict[str, Any] | None:
+    """The object that an answer of JSON is, of nothing an empty one; None where another fault left none."""
+    try:
+        value = json.loads(answer.body) if answer.body else {}
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _with_nan(value: Any) -> Any:

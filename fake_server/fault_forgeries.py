@@ -9,7 +9,7 @@ from pydantic import Base64Bytes, Field, JsonValue
 
 from contract.codec import JSON, encode
 from fake_server.fault import Blow
-from fake_server.fault_bodies import Spoilt
+from fake_server.fault_bodies import Spoilt, fields_in
 from fake_server.wire import Answer
 
 __all__ = ["ChangedFields", "Edited", "Forged"]
@@ -59,9 +59,10 @@ class ChangedFields(Spoilt):
 
     def spoil(self, answer: Answer, blow: Blow) -> Answer:
         """The same answer, but for these fields; one that is no object is left alone."""
-        body = answer.body if answer.media_type == JSON else encode(blow.exchange.answer, JSON)
-        value = json.loads(body) if body else {}
-        if not isinstance(value, dict):
+        told = (
+            answer if answer.media_type == JSON else replace(answer, body=encode(blow.exchange.answer, JSON))
+        )
+        if (value := fields_in(told)) is None:
             return answer
         for name in self.without:
             _remove(value, name.split("."))

@@ -172,6 +172,10 @@ MAKERS: Mapping[Makes, str] = {
 """What makes a thing that is missing."""
 
 
+MOST_MAKERS = 4
+"""A session, a model, a checkpoint and a sampler; a load whose shape no new model has finds none."""
+
+
 @dataclass(slots=True)
 class Drafting:
     """A program on its way."""
@@ -181,6 +185,15 @@ class Drafting:
     pipelined: bool = True
     """Whether some steps do not wait for their results."""
     world: World = field(default_factory=World)
+    stood_in: bool = False
+    """Whether the last step is none of its sketch's kind, but makes what that would name."""
+
+    def steps(self, sketch: Sketch) -> list[Step]:
+        """The step of a sketch, behind those that make what it names."""
+        made = [self.step(sketch)]
+        while self.stood_in and len(made) <= MOST_MAKERS:
+            made.append(self.step(sketch))
+        return made
 
     def step(self, sketch: Sketch) -> Step:
         """The step of a sketch, or one that makes what it would name."""
@@ -197,4 +210,5 @@ class Drafting:
         if self.pipelined and sketch.choices[1] >= 6 and step.makes is None and isinstance(step, Submission):
             step = step.model_copy(update={"wait": False})
         self.world.note(step, refused=is_flaw)
+        self.stood_in = drawn is not sketch
         return step

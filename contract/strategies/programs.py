@@ -28,6 +28,7 @@ def programs(
     illegal: float = 0.2,
     pipelined: bool = True,
     kinds: frozenset[str] | None = None,
+    whole: bool = False,
 ) -> st.SearchStrategy[Program]:
     """Programs of `min_steps` to `max_steps` steps.
 
@@ -38,6 +39,8 @@ def programs(
         pipelined: Whether some steps do not wait for their results.
         kinds: Names of the kinds of legal steps, keys of `contract.strategies.drafting.DRAFTS`; None for all.
             Sessions, models, samplers and checkpoints are made where another kind needs them.
+        whole: Whether a step comes behind those that make what it names, which then do not count; else the
+            first of these takes its place.
 
     Raises:
         ValueError: for a share outside [0, 1), or kinds that there are not.
@@ -48,11 +51,13 @@ def programs(
     if unknown := chosen - set(DRAFTS):
         raise ValueError(f"kinds: expected some of {', '.join(DRAFTS)}, got {', '.join(sorted(unknown))}")
     drawn = st.lists(sketches(chosen, illegal), min_size=min_steps, max_size=max_steps)
-    return drawn.map(lambda given: _program(given, pipelined=pipelined))
+    return drawn.map(lambda given: _program(given, pipelined=pipelined, whole=whole))
 
 
-def _program(given: list[Sketch], *, pipelined: bool) -> Program:
+def _program(given: list[Sketch], *, pipelined: bool, whole: bool) -> Program:
     drafting = Drafting(flaws=FLAWS, pipelined=pipelined)
+    if whole:
+        return Program.of(*(step for sketch in given for step in drafting.steps(sketch)))
     return Program.of(*(drafting.step(sketch) for sketch in given))
 
 

@@ -12,19 +12,18 @@ from hypothesis.errors import FlakyFailure
 
 from contract.programs import Program
 from fake_server.client_fuzzing.case import Case, Finding
+from fake_server.client_fuzzing.hazards import PLAIN, WORLDS
 from fake_server.client_fuzzing.oracle import judged
+from fake_server.client_fuzzing.smaller import smallest
 from fake_server.client_fuzzing.stage import OpenPlayer, Run, Stage
 from fake_server.client_fuzzing.tally import Tally
 from fake_server.clock import Clock
 from fake_server.fake import Fake, FakeServer
-from fake_server.settings import Settings
 
 __all__ = ["ClientFuzz", "Found", "Hunted", "hunt", "try_each"]
 
 Drawn = TypeVar("Drawn")
 NUMBERS = count()
-GAP_SECONDS = 0.5
-"""Ours: what comes after an operation that was lost for good fails soon."""
 KEPT = 64
 """Ours: programs whose clean runs are kept."""
 
@@ -73,7 +72,7 @@ class ClientFuzz:
         self._clocks, self._per_world, self._known = clocks, cases_per_world, known
         self._kept = kept
         self._ignored = frozenset(ignored_rules)
-        self._stages: dict[OpenPlayer, Stage] = {}
+        self._stages: dict[tuple[OpenPlayer, str], Stage] = {}
         self._clean: OrderedDict[str, Run] = OrderedDict()
         self.tally = Tally()
 
@@ -88,16 +87,17 @@ class ClientFuzz:
     def try_case(self, case: Case) -> list[Finding]:
         """What is found with a case, without what is known."""
         clean = self._clean_run(case.program)
-        stage = self._stage(self._client)
+        stage = self._stage(self._client, case.world)
         run = stage.run(case)
         self.tally.add(case, run)
-        findings = judged(case, clean, run, stage.player.documented, self._ignored)
+        documented, notes = stage.player.documented, self._reference is not None
+        findings = judged(case, clean, run, documented, self._ignored, notes=notes)
         known = [one for one in findings if self._known(case, one)]
         new = [one for one in findings if one not in known]
         self.tally.found(known, known=True)
         self.tally.found(new)
         if any(heard.error is not None for heard in run.heard):  # what it left may still be at work
-            self._drop(self._client)
+            self._drop(self._client, case.world)
         return new
 
     def check(self, case: Case) -> None:
@@ -109,37 +109,52 @@ class ClientFuzz:
         if findings := self.try_case(case):
             raise Found(case, findings)
 
+    def smallest(self, found: Found) -> Found:
+        """The same, of a case without all that it can do without."""
+        kind = found.findings[0].kind
+        last = found.findings
+
+        def finds(case: Case) -> bool:
+            nonlocal last
+            findings = self.try_case(case)
+            alike = any(one.kind == kind for one in findings)
+            last = findings if alike else last
+            return alike
+
+        case = smallest(found.case, finds)
+        return Found(case, last)
+
     def _clean_run(self, program: Program) -> Run:
         key = repr(program)
         if key in self._clean:
             self._clean.move_to_end(key)
             return self._clean[key]
-        run = self._stage(self._reference or self._client).run(Case(program))
+        run = self._stage(self._reference or self._client, PLAIN).run(Case(program))
         self._clean[key] = run
         self.tally.unfit += any(heard.error is not None or heard.skipped for heard in run.heard)
         if len(self._clean) > self._kept:
             self._clean.popitem(last=False)
         return run
 
-    def _stage(self, client: OpenPlayer) -> Stage:
-        stage = self._stages.get(client)
+    def _stage(self, client: OpenPlayer, world_name: str) -> Stage:
+        stage = self._stages.get((client, world_name))
         if stage is not None and stage.played < self._per_world:
             return stage
-        self._drop(client)
-        settings = Settings(gap_timeout_seconds=GAP_SECONDS)
-        world = Fake(self._server, f"fuzz-{next(NUMBERS)}", settings=settings, clock=self._clocks())
+        self._drop(client, world_name)
+        settings, clock = WORLDS[world_name], self._clocks()
+        world = Fake(self._server, f"fuzz-{next(NUMBERS)}", settings=settings, clock=clock)
         world.service.ids.restore("fuzz", {})  # the same ids in each: samples may derive from them
-        self._stages[client] = stage = Stage(world, client)
+        self._stages[client, world_name] = stage = Stage(world, client)
         return stage
 
-    def _drop(self, client: OpenPlayer) -> None:
-        if (stage := self._stages.pop(client, None)) is not None:
+    def _drop(self, client: OpenPlayer, world_name: str) -> None:
+        if (stage := self._stages.pop((client, world_name), None)) is not None:
             stage.close()
 
     def close(self) -> None:
         """Let its worlds go."""
-        for client in list(self._stages):
-            self._drop(client)
+        for client, world_name in list(self._stages):
+            self._drop(client, world_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,16 +171,21 @@ class Hunted:
 
 
 def try_each(
-    trial: Callable[[Drawn], None], drawn: st.SearchStrategy[Drawn], *, examples: int, seed_number: int
+    trial: Callable[[Drawn], None],
+    drawn: st.SearchStrategy[Drawn],
+    *,
+    examples: int,
+    seed_number: int,
+    shrink: bool = True,
 ) -> None:
-    """Call `trial` with examples that the seed alone determines; raises the first failure, shrunk."""
+    """Call `trial` with examples that the seed alone determines; raises the first failure, shrunk or not."""
     chosen = settings(
         max_examples=examples,
         database=None,
         deadline=None,
         report_multiple_bugs=False,
         verbosity=Verbosity.quiet,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
         suppress_health_check=(HealthCheck.too_slow,),  # a case is a client's whole life
     )
     seed(seed_number)(chosen(given(drawn)(trial)))()
@@ -178,8 +198,9 @@ def hunt(
     examples: int,
     seed_number: int,
     kinds: Iterable[str] = (),
+    simple_values: bool = True,
 ) -> Hunted:
-    """Try cases that the seed alone determines; end with the first finding, shrunk.
+    """Try cases that the seed alone determines; end with the first finding, shrunk to what it needs.
 
     Args:
         fuzz: tries them.
@@ -187,6 +208,8 @@ def hunt(
         examples: how many draws.
         seed_number: of the draws.
         kinds: of steps of which each must have succeeded once.
+        simple_values: whether the parameters of its steps and faults become simpler, too, which takes some
+            hundred cases more.
     """
 
     def trial(batch: list[Case]) -> None:
@@ -194,9 +217,9 @@ def hunt(
             fuzz.check(case)
 
     try:
-        try_each(trial, drawn, examples=examples, seed_number=seed_number)
+        try_each(trial, drawn, examples=examples, seed_number=seed_number, shrink=simple_values)
     except Found as found:
-        return Hunted(fuzz.tally, found)
+        return Hunted(fuzz.tally, fuzz.smallest(found))
     except FlakyFailure as flaky:  # found once, and not again with the same case
         return Hunted(fuzz.tally, next(one for one in flaky.exceptions if isinstance(one, Found)), flaky=True)
     return Hunted(fuzz.tally, empty=tuple(fuzz.tally.emptiness(list(kinds))))

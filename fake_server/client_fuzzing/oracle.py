@@ -10,6 +10,11 @@ from fake_server.client_fuzzing.stage import Run
 
 __all__ = ["judged"]
 
+OF_RETRIES = ("CLI-06", "CLI-07", "CLI-08")
+"""Rules that hold for what fails, too."""
+OF_USERS = ("CLI-01",)
+"""Rules that a program breaks by itself which goes on with the same step after one that has failed."""
+
 
 def judged(
     case: Case,
@@ -17,6 +22,8 @@ def judged(
     struck: Run,
     documented: tuple[type[BaseException], ...],
     ignored_rules: Collection[str] = (),
+    *,
+    notes: bool = False,
 ) -> list[Finding]:
     """What no right client would have done.
 
@@ -26,6 +33,8 @@ def judged(
         struck: the run in question.
         documented: errors that the client may fail with where it may fail.
         ignored_rules: of the verdict, by id.
+        notes: whether rules that are notes count where nothing goes wrong; held against a clean run of the
+            same client, which was in another state, they say nothing.
     """
     found: list[Finding] = []
     for number, (wanted, got) in enumerate(zip(clean.heard, struck.heard, strict=True)):
@@ -39,7 +48,8 @@ def judged(
             found.append(Finding("wrong number", f"{where}: expected {wanted}, got {got}"))
             break
     found += _of_deeds(case, clean, struck)
-    found += _of_rules(case, clean, struck, ignored_rules)
+    found += _of_rules(case, clean, struck, ignored_rules, notes=notes)
+    found += _of_reasons(case, struck)
     return found
 
 
@@ -56,15 +66,30 @@ def _of_error(
     return []
 
 
-def _of_rules(case: Case, clean: Run, struck: Run, ignored: Collection[str]) -> list[Finding]:
-    """Rules that the client breaks and the reference does not; of one that has failed, errors alone."""
-    failed = case.fate != "survive" or any(heard.error is not None for heard in struck.heard)
-    usual = {*ignored, *(finding.rule.id for finding in clean.rules)}
+def _of_rules(case: Case, clean: Run, struck: Run, ignored: Collection[str], *, notes: bool) -> list[Finding]:
+    """Rules that the client breaks and the reference does not.
+
+    Of a client that may have failed, errors and what it has sent again; notes alone where nothing goes wrong.
+    """
+    stopped = any(heard.error is not None for heard in struck.heard)
+    severities = ["error"] if stopped or case.fate != "survive" else ["error", "warning"]
+    severities += ["note"] if notes and case.is_quiet else []
+    usual = {*ignored, *(finding.rule.id for finding in clean.rules), *(OF_USERS if stopped else ())}
     return [
         Finding("broke a rule", f"{one.rule.id} {one.rule.title}: {one.detail}")
         for one in struck.rules
-        if one.rule.id not in usual and one.rule.severity in (("error",) if failed else ("error", "warning"))
+        if one.rule.id not in usual and (one.rule.severity in severities or one.rule.id in OF_RETRIES)
     ]
+
+
+def _of_reasons(case: Case, struck: Run) -> list[Finding]:
+    """Failures that the server gives the reason of, where nothing else goes wrong: users have to hear it."""
+    reasons = [rule.error for rule, late in zip(case.rules, struck.late, strict=True) if rule.error and late]
+    errors = [heard.error for heard in struck.heard if heard.error is not None]
+    if case.schedule.faults or not reasons or not errors or any(one in str(errors[0]) for one in reasons):
+        return []
+    text = f"expected an error that says {' or '.join(map(repr, reasons))}, as the server does, got "
+    return [Finding("hid the reason", f"{text}{type(errors[0]).__name__}: {errors[0]}")]
 
 
 def _of_deeds(case: Case, clean: Run, struck: Run) -> list[Finding]:

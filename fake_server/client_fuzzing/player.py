@@ -106,6 +106,10 @@ class Player(ABC):
             raise Missing(f"{kind} {number}")
         return heard.value
 
+    def count(self, kind: str) -> int:
+        """How many sessions, models, samplers or checkpoints the program has made so far."""
+        return len(self._things.get(kind, []))
+
     @abstractmethod
     def begin(self, step: Step) -> Pending:
         """Begin a step: for one that makes something the outcome is that thing, else its value.

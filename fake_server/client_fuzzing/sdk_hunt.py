@@ -13,6 +13,7 @@ from fake_server.client_fuzzing.case import batches
 from fake_server.client_fuzzing.fuzz import ClientFuzz, hunt
 from fake_server.client_fuzzing.sdk_known import is_known
 from fake_server.client_fuzzing.sdk_player import SdkPlayer
+from fake_server.client_fuzzing.sdk_tls import one_tls
 from fake_server.client_fuzzing.tally import Tally
 from fake_server.fake import FakeServer
 from fake_server.fast_sdk import fast_sdk
@@ -101,6 +102,7 @@ def _share(seed_number: int) -> tuple[Tally, str]:
         _silence(),
         scenario_server() as server,
         fast_sdk(),
+        one_tls(),
         sdk_fuzz(server) as fuzz,
     ):
         drawn, draws = batches(SdkPlayer.kinds), 0

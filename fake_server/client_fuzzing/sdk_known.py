@@ -10,6 +10,7 @@ __all__ = ["KNOWN", "is_known"]
 BARE = "undocumented error"
 KNOWN: Mapping[str, tuple[str, str]] = {
     "a refused poll is a ValueError": (BARE, r"got ValueError: Error retrieving result: "),
+    "an expired promise is a RetryableException": (BARE, r"got RetryableException: Promise expired/broken"),
     "an answer that cannot be read is an error of the json module": (BARE, r"got JSONDecodeError: "),
     "an answer that is no text is a UnicodeDecodeError": (BARE, r"got UnicodeDecodeError: "),
     "null for an answer is an AttributeError": (
@@ -25,6 +26,10 @@ KNOWN: Mapping[str, tuple[str, str]] = {
         r"got ValueError: (Proto deserialization|Server returned a JSON payload)",
     ),
     "a path that is missing in a result is an AssertionError": (BARE, r"SaveForSampler.*got AssertionError"),
+    "a sample without its sequences is an AssertionError": (
+        BARE,
+        r"got AssertionError: \d+ sequence ids for \d+ sequences",
+    ),
     "an empty result, or a sample, is taken for a pass": (
         "wrong number",
         r"(ForwardBackward|Forward)\(.*'metrics': \{\}",

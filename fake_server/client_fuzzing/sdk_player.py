@@ -112,7 +112,7 @@ class SdkPlayer(Player):
 
     def save(self, step: p.SaveWeights) -> Pending:
         """A path to train on from."""
-        name = step.name or "unnamed"
+        name = self._name(step)
         begun = self.thing("model", step.model).save_state(
             name, ttl_seconds=step.ttl_seconds, overwrite=step.overwrite
         )
@@ -121,7 +121,10 @@ class SdkPlayer(Player):
     def save_for_sampler(self, step: p.SaveForSampler) -> Pending:
         """A path to sample from."""
         model = self.thing("model", step.model)
-        return _path(model.save_weights_for_sampler(step.name or "unnamed", ttl_seconds=step.ttl_seconds))
+        return _path(model.save_weights_for_sampler(self._name(step), ttl_seconds=step.ttl_seconds))
+
+    def _name(self, step: p.SaveWeights | p.SaveForSampler) -> str:
+        return step.name or f"unnamed-{self.count('checkpoint')}"
 
     def load(self, step: p.LoadWeights) -> Pending:
         """Nothing, once a model has a checkpoint's weights."""

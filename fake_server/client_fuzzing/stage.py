@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 from fake_server.client_fuzzing.case import Case
 from fake_server.client_fuzzing.player import Heard, Player
+from fake_server.client_fuzzing.rewrites import Change
 from fake_server.fake import Fake
+from fake_server.fault import Blow
 from fake_server.rules.rule import Finding as RuleFinding
 from fake_server.scenarios.remains import Remains, names_in, remains_of
+from fake_server.wire import Answer
 
 __all__ = ["OpenPlayer", "Run", "Stage"]
 
@@ -26,9 +29,22 @@ class Run:
     rules: tuple[RuleFinding, ...] = ()
     """Rules of the verdict that the client broke, notes included."""
     struck: tuple[int, ...] = ()
-    """How often each fault of the schedule struck."""
+    """How often each fault of the schedule struck, and how many answers each rewrite has changed."""
     late: tuple[int, ...] = ()
     """For how many outcomes each rule of delivery was."""
+
+
+class _Counted:
+    """A change of answers that counts those that it has changed."""
+
+    def __init__(self, change: Change) -> None:
+        self._change = change
+        self.count = 0
+
+    def __call__(self, answer: Answer, blow: Blow) -> Answer:
+        changed = self._change(answer, blow)
+        self.count += changed is not answer
+        return changed
 
 
 class Stage:
@@ -44,10 +60,13 @@ class Stage:
         world, self.played = self._world, self.played + 1
         earlier = names_in(world)
         world.journal.clear()
-        world.faults.add(case.schedule)
+        faults = world.faults.add(case.schedule)
+        changes = [_Counted(rewrite.change) for rewrite in case.rewrites]
+        for rewrite, change in zip(case.rewrites, changes, strict=True):
+            world.faults.set(rewrite.model_copy(update={"change": change}))
         rules = [world.delivery.add(rule) for rule in case.rules]
         heard = tuple(self.player.play(case.program))
-        struck = [one.fired for one in world.faults]
+        struck = [*(one.fired for one in faults), *(change.count for change in changes)]
         late = [rule.fired for rule in rules]
         world.faults.clear()
         world.delivery.clear()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from fake_server.client_fuzzing.case import Case, Finding
 from fake_server.client_fuzzing.stage import Run
+from fake_server.fault_rewrites import Rewrite
 
 __all__ = ["Tally"]
 
@@ -40,9 +41,10 @@ class Tally:
         """Count one case."""
         self.cases += 1
         self.effective += any(run.struck) or any(run.late)
-        for fault, times in zip(case.schedule.faults, run.struck, strict=True):
-            self.drawn[fault.kind] += 1
-            self.struck[fault.kind] += bool(times)
+        for fault, times in zip(case.faults, run.struck, strict=True):
+            kind = fault.what if isinstance(fault, Rewrite) else fault.kind
+            self.drawn[kind] += 1
+            self.struck[kind] += bool(times)
         for step, heard in zip(case.program.steps, run.heard, strict=True):
             if heard.skipped:
                 continue

@@ -12,6 +12,8 @@ __all__ = ["RETRIES"]
 FINAL = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
 """Statuses that the next attempt will get as well. Source: contract.errors.STATUSES."""
 BUSY = frozenset({409, 429, 500, 502, 503, 504})
+BREAKING = frozenset({"truncate", "reset", "bad_http", "wrong_encoding"})
+"""Faults after which a client may not know the status of an answer."""
 POLLED_AGAIN = 3
 """How often a poll may be repeated after 400. Source: sdk 0.38.0 lib/api_future_impl.py."""
 OWN_BACKOFF_SECONDS = 1.0
@@ -42,7 +44,9 @@ def retried_final(history: History) -> Iterator[Found]:
 
 
 def _may_change(entry: Entry) -> bool:
-    """Whether the answer says so: `x-should-retry`, an expired token, or a 400 of some proxy's."""
+    """Whether the answer says so: `x-should-retry`, an expired token, a 400 of some proxy's; or broke off."""
+    if not BREAKING.isdisjoint(entry.faults):
+        return True
     headers = {name.lower(): value for name, value in entry.exchange.answer_headers.items()}
     renewed = entry.status == 401 and "invalid_token" in headers.get("www-authenticate", "")
     empty = entry.status == 400 and not entry.exchange.answer_bytes and "empty_400" in entry.faults

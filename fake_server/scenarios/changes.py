@@ -8,6 +8,7 @@ from typing import Any
 
 from contract.codec import JSON, PROTOBUF
 from fake_server.fault import Blow
+from fake_server.fault_bodies import fields_in
 from fake_server.fault_connections import broken_off
 from fake_server.wire import Answer
 
@@ -34,8 +35,8 @@ def _changed(answer: Answer, change: Callable[[dict[str, Any]], dict[str, Any]])
     """The answer with its JSON object changed; others are left alone."""
     if answer.media_type != JSON or not answer.body:
         return answer
-    fields = json.loads(answer.body)
-    return replace(answer, body=json.dumps(change(fields)).encode()) if isinstance(fields, dict) else answer
+    fields = fields_in(answer)
+    return answer if fields is None else replace(answer, body=json.dumps(change(fields)).encode())
 
 
 def newer(answer: Answer, _blow: Blow) -> Answer:
@@ -79,6 +80,8 @@ def of_category(category: str) -> Callable[[Answer, Blow], Answer]:
     """Failures of a category of that name."""
 
     def change(answer: Answer, _blow: Blow) -> Answer:
+        if b'"error"' not in answer.body:
+            return answer
         return _changed(answer, lambda told: {**told, "category": category} if "error" in told else told)
 
     return change

@@ -18,7 +18,7 @@ __all__ = ["BEGIN", "KINDS_OF_STEPS", "MiniPlayer"]
 
 MOST_SLEEPS = 2000
 """A client that has slept so often in one program comes to no end."""
-KINDS_OF_STEPS = SdkPlayer.kinds | {"open_sampler"}
+KINDS_OF_STEPS = SdkPlayer.kinds | {"open_sampler", "list_checkpoints", "finish_session"}
 """As `contract.strategies.programs` names them."""
 SEEDED = {"seed": 7}
 
@@ -49,6 +49,11 @@ class MiniPlayer(Player):
         """Begin a step with the client's own methods."""
         return BEGIN[type(step)](self, step)
 
+    def _of(self, owner: str, wait: Pending) -> Pending:
+        """Waits for an outcome, unless the session has ended meanwhile: its end has waited then."""
+        session = owner.split(":")[0]
+        return lambda: None if session in self.client.finished else wait()
+
     def _session(self, _step: Any) -> Pending:
         session = self.client.create_session()
         return lambda: session
@@ -59,30 +64,36 @@ class MiniPlayer(Player):
 
     def _backward(self, step: p.ForwardBackward) -> Pending:
         model = self.thing("model", step.model)
-        return _pass(self.client.forward_backward(model, _data(step), step.loss, step.config).result)
+        begun = self.client.forward_backward(model, _data(step), step.loss, step.config)
+        return self._of(model, _pass(begun.result))
 
     def _forward(self, step: p.Forward) -> Pending:
         model = self.thing("model", step.model)
-        return _pass(self.client.forward(model, _data(step), step.loss, step.config).result)
+        begun = self.client.forward(model, _data(step), step.loss, step.config)
+        return self._of(model, _pass(begun.result))
 
     def _optim(self, step: p.OptimStep) -> Pending:
         adam = {"weight_decay": step.weight_decay, "grad_clip_norm": step.grad_clip_norm}
-        return self.client.optim_step(self.thing("model", step.model), step.learning_rate, **adam).result
+        model = self.thing("model", step.model)
+        return self._of(model, self.client.optim_step(model, step.learning_rate, **adam).result)
 
     def _save(self, step: p.SaveWeights) -> Pending:
         model = self.thing("model", step.model)
-        return self.client.save_weights(model, step.name or "unnamed", overwrite=step.overwrite).result
+        return self.client.save_weights(model, self._name(step), overwrite=step.overwrite).result
 
     def _save_for_sampler(self, step: p.SaveForSampler) -> Pending:
         model = self.thing("model", step.model)
-        return self.client.save_weights_for_sampler(model, step.name or "unnamed").result
+        return self.client.save_weights_for_sampler(model, self._name(step)).result
+
+    def _name(self, step: p.SaveWeights | p.SaveForSampler) -> str:
+        return step.name or f"unnamed-{self.count('checkpoint')}"
 
     def _open_sampler(self, step: p.OpenSampler) -> Pending:
         return self.client.sampler_of(self.thing("model", step.model)).result
 
     def _load(self, step: p.LoadWeights) -> Pending:
         model, path = self.thing("model", step.model), self.thing("checkpoint", step.checkpoint)
-        return self.client.load_state(model, path, optimizer=step.optimizer).result
+        return self._of(model, self.client.load_state(model, path, optimizer=step.optimizer).result)
 
     def _model_of(self, step: p.LoadModel) -> Pending:
         session, path = self.thing("session", step.session), self.thing("checkpoint", step.checkpoint)
@@ -103,11 +114,20 @@ class MiniPlayer(Player):
             params["stop"] = list(step.stop)
         sampler = self.thing("sampler", step.sampler)
         pending = self.client.sample(sampler, step.prompt, step.num_samples, **params)
-        return lambda: _sequences(pending.result())
+        return self._of(sampler, lambda: _sequences(pending.result()))
 
     def _logprobs(self, step: p.Logprobs) -> Pending:
         scores = self.client.compute_logprobs(self.thing("sampler", step.sampler), step.prompt)
         return lambda: scores
+
+    def _checkpoints(self, step: p.ListCheckpoints) -> Pending:
+        rows = self.client.list_checkpoints(self.thing("model", step.model))
+        names = sorted(row["checkpoint_id"] for row in rows)
+        return lambda: names
+
+    def _beat(self, step: p.Heartbeat) -> Pending:
+        self.client.heartbeat(self.thing("session", step.session))
+        return lambda: None
 
     def _finish(self, step: p.FinishSession) -> Pending:
         self.client.finish_session(self.thing("session", step.session), step.reason)
@@ -132,6 +152,8 @@ BEGIN: Mapping[type[Step], Callable[[MiniPlayer, Any], Pending]] = {
     p.CreateSampler: MiniPlayer._sampler,
     p.Sample: MiniPlayer._sample,
     p.Logprobs: MiniPlayer._logprobs,
+    p.ListCheckpoints: MiniPlayer._checkpoints,
+    p.Heartbeat: MiniPlayer._beat,
     p.FinishSession: MiniPlayer._finish,
 }
 

@@ -88,6 +88,15 @@ def test_an_answer_that_is_no_object_is_left_alone(faults, client):
     assert client.get("healthz").json == []
 
 
+@pytest.mark.parametrize("body", [b'"', b"[]"])
+def test_what_another_fault_has_left_is_left_alone(faults, client, body):
+    faults.nan("healthz")
+    faults.changed_fields("healthz", answer={"a": 1})
+    faults.forged("healthz", body)
+
+    assert client.get("healthz").body == body
+
+
 def test_an_answer_without_a_body_becomes_an_object(faults, client):
     session = client.post("create_session", NEW).json["session_id"]
     faults.changed_fields("finish_session", answer={"a": 1})

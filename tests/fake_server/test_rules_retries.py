@@ -109,6 +109,13 @@ def test_a_proxys_empty_400_is_not_final(script):
     assert not found(script.journal, "CLI-06")
 
 
+def test_an_answer_that_broke_off_is_not_final(script):
+    for _ in range(2):
+        script.add("optim_step", {"model_id": "m", "seq_id": 1}, status=403, faults=["truncate", "status"])
+
+    assert not found(script.journal, "CLI-06")
+
+
 @pytest.mark.parametrize(("waits", "findings"), [(0, 1), (4, 1), (5, 0)])
 def test_retry_after_is_waited_for(driver, waits, findings):
     model = driver.model()

@@ -120,6 +120,25 @@ def test_an_early_operation_leaves_a_place_that_the_next_one_takes():
     assert (early, next_) == (OptimStep(seq_id=2), OptimStep(seq_id=1))
 
 
+def test_a_step_comes_behind_those_that_make_what_it_names():
+    steps = Drafting().steps(Sketch("load_weights"))
+
+    assert [step.op for step in steps] == ["create_session", "create_model", "save_weights", "load_weights"]
+    assert len(find(programs(1, illegal=0, kinds=frozenset({"optim_step"}), whole=True), lambda _: True)) == 3
+
+
+def test_what_no_new_model_has_room_for_is_not_made_for_ever():
+    drafting = Drafting()
+    for sketch in (
+        Sketch("create_model", (0, 0), {"rank": 4}),
+        Sketch("save_weights"),
+        Sketch("unload_model", (0, 7)),
+    ):
+        drafting.steps(sketch)
+
+    assert [step.op for step in drafting.steps(Sketch("load_weights"))] == ["create_model"] * 5
+
+
 def test_what_nobody_waited_for_can_be_awaited():
     steps = drafted(
         Sketch("create_session"), Sketch("create_model"), Sketch("optim_step", (0, 6)), Sketch("await")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from contract import programs as p
-from fake_server.client_fuzzing import Case, ClientFuzz, Finding, Found, Heard, batches, hunt
+from fake_server.client_fuzzing import Case, ClientFuzz, Finding, Found, Hazards, Heard, batches, hunt
 from fake_server.client_fuzzing.player import Pending, Player
 from fake_server.client_fuzzing.stage import OpenPlayer
 from fake_server.client_fuzzing.tally import ENOUGH, Tally
@@ -45,7 +45,7 @@ def test_nothing_is_found_on_a_sound_client(server: FakeServer) -> None:
 
 def test_a_broken_client_is_found_and_the_case_shrinks(server: FakeServer) -> None:
     with fuzz_of(server, MUTANTS["new-number-on-retry"].client) as fuzz:
-        drawn = batches(frozenset({"optim_step"}), faults=["lose_answer"], trials=2, max_steps=5)
+        drawn = batches(frozenset({"optim_step"}), Hazards(faults=("lose_answer",)), trials=2, max_steps=5)
         hunted = hunt(fuzz, drawn, examples=60, seed_number=1)
 
     assert hunted.found is not None

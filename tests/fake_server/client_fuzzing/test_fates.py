@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from contract import programs as p
+from fake_server.client_fuzzing import Hazards
 from fake_server.client_fuzzing.case import Case, batches, cases, places_of
 from fake_server.client_fuzzing.fates import FATES, Place, delays, fate_of, fault_sketches, placed, worst_fate
 from fake_server.delivery import DeliveryRule
@@ -110,7 +111,7 @@ def test_the_cases_of_a_batch_have_one_program(data) -> None:
     assert len(batch) <= 3
 
 
-@given(cases(faults=["latency"]))
+@given(cases(None, Hazards(faults=("latency",))))
 def test_a_case_tells_all_of_itself(case) -> None:
     assert str(case).count("latency on") == len(case.schedule.faults)
     assert str(case).count("delivery {") == len(case.rules)

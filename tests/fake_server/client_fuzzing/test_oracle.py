@@ -7,6 +7,7 @@ from fake_server.client_fuzzing.case import Case
 from fake_server.client_fuzzing.oracle import judged
 from fake_server.client_fuzzing.player import Hang, Heard
 from fake_server.client_fuzzing.stage import Run
+from fake_server.delivery import DeliveryRule
 from fake_server.faults import KINDS, Schedule
 from fake_server.rules import RULES
 from fake_server.rules.rule import Finding as RuleFinding
@@ -70,6 +71,37 @@ def test_a_rule_that_the_reference_breaks_as_well_does_not_count() -> None:
 
     assert kinds(case("status"), broken, broken) == []
     assert judged(case("status"), RIGHT, broken, DOCUMENTED, [rule("error").rule.id]) == []
+
+
+def id_of(rule_id: str) -> RuleFinding:
+    return RuleFinding(next(one for one in RULES if one.id == rule_id), "it did", ())
+
+
+def test_notes_count_where_nothing_goes_wrong_and_another_client_has_none() -> None:
+    noted = run(Heard("session"), Heard(1.5), rules=(rule("note"),))
+
+    assert [one.kind for one in judged(case(), RIGHT, noted, DOCUMENTED, notes=True)] == ["broke a rule"]
+    assert judged(case("status"), RIGHT, noted, DOCUMENTED, notes=True) == []
+
+
+@pytest.mark.parametrize(("rule_id", "found"), [("CLI-06", ["broke a rule"]), ("CLI-01", [])])
+def test_of_a_client_that_failed_retries_are_held_against_it_and_its_users_steps_are_not(
+    rule_id, found
+) -> None:
+    failed = run(Heard("session"), Heard(error=OSError("no")), rules=(id_of(rule_id),))
+
+    assert kinds(case("garbage"), failed) == found
+
+
+@pytest.mark.parametrize(
+    ("error", "fired", "found"),
+    [("KeyError: 'haunted'", 1, ["hid the reason"]), ("step: it failed", 1, []), ("other", 0, [])],
+)
+def test_the_servers_reason_has_to_be_told(error, fired, found) -> None:
+    told = Case(PROGRAM, rules=(DeliveryRule(error="it failed"),))
+    failed = Run((Heard("session"), Heard(error=OSError(error))), Remains({"optim_step": 1}), late=(fired,))
+
+    assert [one.kind for one in judged(told, RIGHT, failed, DOCUMENTED)] == found
 
 
 def test_findings_and_what_is_heard_are_told_in_words() -> None:
