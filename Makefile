@@ -63,7 +63,7 @@ conform-sdk: $(READY) ## The published SDK in all scenarios for clients
 fuzz: $(READY) ## Our own server by random requests, broken ones by the stateful machine, and the published SDK by 10,000 random faults; another seed each time
 	$(BIN)/python -m tests.fake_server.fuzzing --seeds 3 --profile ci --folder .cache/fuzz
 	$(BIN)/python -m tests.fake_server.fuzzing.fuzzed
-	$(BIN)/python -m pytest tests/programs -m slow -n $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest tests/programs tests/fake_server/interception -m slow -n $(JOBS) --dist worksteal
 	$(BIN)/tinkerproof fuzz client --sdk --cases 10000 --seed $$(date +%s) --jobs $(JOBS)
 
 fuzz-slice: $(READY) ## Both with a fixed seed, on the scripted backend

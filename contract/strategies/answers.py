@@ -69,18 +69,24 @@ def answers(type_: Any, media_type: str = codec.JSON) -> SearchStrategy[Answer]:
     return st.one_of(*kinds)
 
 
-def rare_answers(type_: Any, media_type: str = codec.JSON) -> SearchStrategy[Answer]:
-    """Valid values as servers of any age write them, with unknown fields now and then."""
-    return _bodies(type_, media_type).map(
+def rare_answers(type_: Any, media_type: str = codec.JSON, **options: Any) -> SearchStrategy[Answer]:
+    """Valid values as servers of any age write them, with unknown fields now and then.
+
+    Args:
+        type_: as of `answers`.
+        media_type: as of `answers`.
+        options: `releases` and `is_newer`, as of `messages`.
+    """
+    return _bodies(type_, media_type, **options).map(
         lambda message: Answer(message.body, media_type, "rare", _told(message), "accept")
     )
 
 
-def _bodies(type_: Any, media_type: str) -> SearchStrategy[Message]:
+def _bodies(type_: Any, media_type: str, **options: Any) -> SearchStrategy[Message]:
     if type_ is NOTHING:
         bodies = st.sampled_from([b"null", b"{}", b""])
         return bodies.map(lambda body: Message(body, media_type, None, RELEASES[0]))
-    return messages(type_, media_type)
+    return messages(type_, media_type, **options)
 
 
 def _told(message: Message) -> str:

@@ -41,7 +41,7 @@ class Intercepted:
 
 @contextmanager
 def interception(
-    world: Fake, base_url: str | None = None, answers: Answers | None = None
+    world: Fake | None = None, base_url: str | None = None, answers: Answers | None = None
 ) -> Iterator[Intercepted]:
     """While it lasts, requests to `base_url` are answered in process; nothing reaches a network.
 
@@ -52,10 +52,15 @@ def interception(
 
     Raises:
         NetworkBlocked: where a client goes round respx.
+        ValueError: where there is nothing that answers.
     """
+    if answers is None:
+        if world is None:
+            raise ValueError("interception: expected a world or answers, got neither; give it tinker_fake")
+        answers = WorldAnswers(world.asgi)
     with network_guard(), respx.mock(assert_all_called=False) as router:
-        chosen = base_url or f"https://{world.name}.test"
-        add_routes(router, answers or WorldAnswers(world.asgi), chosen)
+        chosen = base_url or f"https://{'tinkerproof' if world is None else world.name}.test"
+        add_routes(router, answers, chosen)
         yield Intercepted(chosen, router)
 
 
@@ -113,7 +118,15 @@ async def _seen_later(request: httpx.Request, answer: Awaitable[httpx.Response])
 def _seen(request: httpx.Request, answer: httpx.Response) -> httpx.Response:
     """The flags, or a refusal where they lead a client away from respx."""
     version = SdkVersion.parse(request.headers.get("x-stainless-package-version"))
-    flags = answer.json() if answer.is_success else {}
-    if flags.get(FLAG, True) and answer.is_success and sends_through_pyqwest(version):
+    if answer.is_success and sends_through_pyqwest(version) and _leads_away(answer):
         return httpx.Response(400, json={"detail": UNSEEN})
     return answer
+
+
+def _leads_away(answer: httpx.Response) -> bool:
+    """Whether the flag is on, as it is where it is absent; a body that is no flags leads nowhere."""
+    try:
+        flags = answer.json()
+    except ValueError:
+        return False
+    return isinstance(flags, dict) and bool(flags.get(FLAG, True))

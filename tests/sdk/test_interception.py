@@ -9,6 +9,7 @@ import tinker
 from contract import ClientConfigResponse
 from fake_server.fake import Fake
 from fake_server.interception import Intercepted, interception
+from fake_server.interception.drawn_answers import DrawnAnswers
 from fake_server.settings import Settings
 from tests.sdk.data import weighted
 
@@ -43,6 +44,23 @@ def test_a_life_without_a_socket(intercepted: Intercepted, tinker_fake: Fake) ->
     assert archive.content[:2] == b"\x1f\x8b"
     assert intercepted.router["optim_step"].call_count == 1
     tinker_fake.journal.assert_called_once("optim_step")
+
+
+def test_the_sdk_takes_what_is_drawn_without_a_world() -> None:
+    """Of the operations whose numbers it does not reckon with."""
+    with interception(answers=DrawnAnswers(3)) as found:
+        client = tinker.ServiceClient(base_url=found.base_url, api_key="tml-k")
+        rest = tinker.RestClient(base_url=found.base_url, api_key="tml-k")
+        runs = [rest.list_training_runs().result() for _ in range(3)]
+        deleted = rest.delete_checkpoint("run", "weights/a").result()
+        training = client.create_lora_training_client(PICO, rank=4).result()
+        metrics = training.optim_step(tinker.AdamParams(learning_rate=1e-3)).result().metrics
+        client.close("success").result()
+
+    assert [type(page).__name__ for page in runs] == ["TrainingRunsResponse"] * 3
+    assert deleted is None
+    assert metrics is None or all(isinstance(value, float) for value in metrics.values())
+    assert found.base_url == "https://tinkerproof.test"
 
 
 def test_a_flag_that_leads_round_respx_is_named(intercepted: Intercepted) -> None:
