@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo serve test check format coverage sdk sdk-matrix mutants conform-sdk fuzz fuzz-slice verdict-runs cookbook cookbook-slice pretrained differential bench bench-engine proto openapi docs clean drift-history
+.PHONY: help demo serve test thorough check format coverage sdk sdk-matrix mutants conform-sdk fuzz fuzz-slice verdict-runs cookbook cookbook-slice pretrained differential bench bench-engine proto openapi docs clean drift-history
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -14,6 +14,9 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+# What is compiled is kept, whatever the surroundings say: each process would compile all of it again.
+export PYTHONDONTWRITEBYTECODE :=
 
 BACKEND ?= torch
 JOBS ?= 2
@@ -30,6 +33,9 @@ test: $(READY) ## All tests, with coverage; leaves out the slow suites
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --include='contract/*,fake_server/*' --fail-under=100
 	$(BIN)/python -m coverage report --include='reference_engine/*' --fail-under=95
+
+thorough: $(READY) ## All tests, with many times the random examples of `make test`
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --hypothesis-profile thorough -n $(JOBS) --dist worksteal
 
 check: $(READY) ## Lint, types, layers
 	$(BIN)/ruff format --check .

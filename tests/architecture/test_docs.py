@@ -46,7 +46,7 @@ def test_the_readmes_test_passes(pytester):
     pytester.makepyfile(**{f"test_{number}": block for number, block in enumerate(tests)})
     shutil.copy(EXAMPLES / "client.py", pytester.path)
 
-    result = pytester.runpytest_subprocess("-q")
+    result = pytester.runpytest_subprocess("-q", "-p", "no:schemathesis")
 
     result.assert_outcomes(passed=len(tests))
     assert tests

@@ -25,8 +25,9 @@ from contract import (
     SampleResponse,
     TensorData,
 )
+from tests.draws import draws
 
-REPEATABLE = settings(derandomize=True, database=None, deadline=None, max_examples=100)
+REPEATABLE = settings(derandomize=True, database=None, deadline=None, max_examples=draws(25, 200))
 
 singles = st.floats(width=32, allow_nan=False, allow_infinity=False)
 doubles = st.floats(allow_nan=False, allow_infinity=False)

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import tinker  # noqa: F401 # or each run in this process would import it anew
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.sdk
@@ -43,7 +44,7 @@ def run(pytester, monkeypatch):
     for name, value in (("NO_PROXY", "127.0.0.1"), ("no_proxy", "127.0.0.1"), ("TINKER_TELEMETRY", "0")):
         monkeypatch.setenv(name, value)
     plain = ("-p", "no:cacheprovider", "-p", "no:randomly", "-q", "--tb=short")
-    return lambda *options: pytester.runpytest_subprocess(*plain, *options)
+    return lambda *options: pytester.runpytest_inprocess(*plain, *options)
 
 
 def test_every_test_of_the_folder_is_green(run):

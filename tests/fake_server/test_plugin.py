@@ -23,7 +23,7 @@ def test_three(tinker_fake):
 def test_each_test_has_a_fresh_world(pytester):
     pytester.makepyfile(TEST)
 
-    result = pytester.runpytest_subprocess("-p", "no:randomly", "-q")
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:schemathesis", "-q")
 
     result.assert_outcomes(passed=3)
 
@@ -53,7 +53,7 @@ def test_the_usual(tinker_fake):
 def test_settings_and_clock_are_fixtures_to_override(pytester):
     pytester.makepyfile(OVERRIDING)
 
-    result = pytester.runpytest_subprocess("-q")
+    result = pytester.runpytest_subprocess("-p", "no:schemathesis", "-q")
 
     result.assert_outcomes(passed=3)
 

@@ -5,6 +5,7 @@ import pytest
 import tinker  # noqa: F401 # as above
 
 import fake_server.fixtures  # noqa: F401 # as above
+from tests.draws import draws
 
 pytest_plugins = ["pytester"]
 
@@ -16,7 +17,7 @@ def run(pytester):
     def run(text, *options, process=False):
         pytester.makepyfile(text)
         runner = pytester.runpytest_subprocess if process else pytester.runpytest_inprocess
-        return runner("-p", "no:cacheprovider", "-q", *options)
+        return runner("-p", "no:cacheprovider", "-p", "no:schemathesis", "-q", *options)
 
     return run
 
@@ -226,9 +227,12 @@ def test_world(tinker_fake, number):
 """
 
 
-@pytest.mark.parametrize("options", [["-n", "8"], ["-p", "randomly"]])
-def test_a_thousand_tests_read_nothing_of_each_other(run, options):
-    run(PARALLEL.format(tests=1000), *options, process=True).assert_outcomes(passed=1000)
+TESTS, WORKERS = draws(200, 1000), draws(3, 8)
+
+
+@pytest.mark.parametrize("options", [["-n", str(WORKERS)], ["-p", "randomly"]], ids=["parallel", "random"])
+def test_hundreds_of_tests_read_nothing_of_each_other(run, options):
+    run(PARALLEL.format(tests=TESTS), *options, process=True).assert_outcomes(passed=TESTS)
 
 
 NETWORK = """

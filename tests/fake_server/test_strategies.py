@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from contract.strategies import NO_OVERRIDES
 from fake_server.faults import KINDS, ROLLED_STATUSES, SURVIVABLE, Schedule
 from fake_server.strategies import LONGEST, fault_schedules, faults
+from tests.draws import draws
 
-FEW = settings(max_examples=40, deadline=None, database=None)
+FEW = settings(max_examples=draws(20, 200), deadline=None, database=None)
 SEARCH = settings(max_examples=1000, deadline=None, database=None)
 
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from contract import CreateCustomLossRequest, RequestFailure
 from reference_engine.custom_loss import FAILURES, compile_loss
 from reference_engine.loss_operations import FUNCTIONS, METHODS
+from tests.draws import draws
 from tests.reference_engine.loss_graphs import LOGPROBS, call, graph, node, output, run
 
-EXAMPLES, MOST_SECONDS = 200, 20
+EXAMPLES, MOST_SECONDS = draws(40, 400), 20
 SHAPES = [(), (1,), (3,), (2, 3), (3, 2), (2, 1, 3), (0,)]
 OPERATIONS = st.sampled_from(
     [("call_function", name) for name in FUNCTIONS] + [("call_method", m) for m in METHODS]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from contract import ForwardBackwardInput, RequestFailure, TensorData
 from reference_engine.losses import batch_loss, check_batch
+from tests.draws import draws
 from tests.reference_engine.loss_batches import (
     RATIO_LOSSES,
     batch,
@@ -23,7 +24,7 @@ from tests.reference_engine.loss_batches import (
 
 
 @examples(st.integers(0, 2**32 - 1), st.sampled_from(RATIO_LOSSES))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=draws(30, 200))
 def test_a_batch_is_the_sum_of_its_datums_in_any_order(seed, loss):
     given, lp = random_ratios(seed, loss)
     whole = batch_loss(given, lp)
@@ -37,7 +38,7 @@ def test_a_batch_is_the_sum_of_its_datums_in_any_order(seed, loss):
 
 
 @examples(st.integers(0, 2**32 - 1), st.sampled_from(RATIO_LOSSES))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=draws(30, 200))
 def test_means_stay_exact_when_a_client_combines_chunks(seed, loss):
     given, lp = random_ratios(seed, loss)
     whole = batch_loss(given, lp).metrics

@@ -1,6 +1,7 @@
 """Prompts, datums, a few steps of training, and requests without the SDK."""
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -47,3 +48,10 @@ def post(fake: Fake, path: str, body: object) -> tuple[int, str]:
     except HTTPError as error:
         with error:
             return error.code, error.read().decode()
+
+
+def without_torch(folder: Path) -> str:
+    """The folder; on the path of a process it hides torch: the SDK does without, and starts in a third."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "torch.py").write_text('raise ImportError("hidden by a test")\n')
+    return str(folder)

@@ -8,7 +8,7 @@ import tinker
 from fake_server.fake import Fake, FakeServer
 from tests.sdk.programs import Program, settings_of
 
-FEW, MANY = 25, 500
+FEW, MANY = 10, 500
 
 
 def judge(server: FakeServer, seed: int) -> None:

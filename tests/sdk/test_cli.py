@@ -13,7 +13,7 @@ import pytest
 from fake_server.fake import Fake
 from fake_server.times import utc
 from tests.sdk.conftest import Serve
-from tests.sdk.data import PICO
+from tests.sdk.data import PICO, without_torch
 
 pytestmark = pytest.mark.sdk
 
@@ -22,9 +22,10 @@ Cli = Callable[..., str]
 
 def cli_of(fake: Fake, home: Path) -> Cli:
     """A function that runs a command in a process of its own, and returns what it printed."""
+    hidden = without_torch(home / "hidden")
 
     def run(*words: str, status: int = 0, typed: str = "", **variables: str) -> str:
-        env = {**fake.env(), "HOME": str(home), "COLUMNS": "200", **variables}
+        env = {**fake.env(), "HOME": str(home), "COLUMNS": "200", "PYTHONPATH": hidden, **variables}
         done = subprocess.run(
             [sys.executable, "-m", "tinker.cli", *words],
             env={name: value for name, value in env.items() if value},
@@ -43,7 +44,7 @@ def cli_of(fake: Fake, home: Path) -> Cli:
 
 
 @pytest.fixture
-def cli(tinker_fake: Fake, tmp_path: Path) -> Cli:
+def cli(tinker_fake: Fake, tmp_path: Path, uncovered: None) -> Cli:
     return cli_of(tinker_fake, tmp_path)
 
 

@@ -4,12 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
+import tinker  # noqa: F401 # or each run in this process would import it anew
 
 from fake_server.client_fuzzing.sdk_known import KNOWN
 
 pytest_plugins = ["pytester"]
 
 TEXT = (Path(__file__).parents[2] / "docs" / "findings.md").read_text(encoding="utf-8")
+PLAIN = ("-q", "-W", "ignore", "-p", "no:cacheprovider")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
 
 
@@ -29,13 +31,13 @@ def test_the_test_of_the_page_on_fuzzing_passes(pytester: pytest.Pytester) -> No
     ]
     pytester.makepyfile(test_page="\n".join(blocks))
 
-    pytester.runpytest_subprocess("-q", "-W", "ignore").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*PLAIN).assert_outcomes(passed=1)
 
 
 @pytest.mark.sdk
 def test_every_reproduction_reproduces(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(**{f"test_{number}": block for number, block in enumerate(BLOCKS)})
 
-    result = pytester.runpytest_subprocess("-q", "-W", "ignore")
+    result = pytester.runpytest_inprocess(*PLAIN)
 
     result.assert_outcomes(passed=len(BLOCKS))

@@ -13,8 +13,9 @@ from contract.strategies import (
     edge_answers,
     rare_answers,
 )
+from tests.draws import draws
 
-FEW = settings(max_examples=15, deadline=None, database=None)
+FEW = settings(max_examples=draws(8, 100), deadline=None, database=None)
 SEARCH = settings(max_examples=500, deadline=None, database=None)
 ROWS = {row.name: row for row in OPERATIONS}
 

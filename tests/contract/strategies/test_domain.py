@@ -24,8 +24,9 @@ from contract.strategies import (
     sampling_params,
     tinker_paths,
 )
+from tests.draws import draws
 
-FEW = settings(max_examples=15, deadline=None, database=None)
+FEW = settings(max_examples=draws(10, 100), deadline=None, database=None)
 MODEL = BaseModelInfo("any", 256, 64, arch="any", tokenizer_id="any", end_of_text_ids=(0,))
 KINDS = ("encoded_text", "image", "image_asset_pointer", "dmel")
 

@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from contract.strategies import audit, edge, edges, invalid, trees, valid, violations
 from tests.contract.strategies.models import CONTRACT_MODELS, FOREIGN, Cat, Numbers, Page
 from tests.contract.strategies.refusals import refusals
+from tests.draws import draws
 
 TYPES = [*CONTRACT_MODELS, *FOREIGN]
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=str)
 def test_values_are_drawn_and_hardly_any_is_refused(kind):
-    made = audit(kind, examples=20)
+    made = audit(kind, examples=draws(20, 200))
     made.check()
     assert made.examples > 0
 
@@ -37,7 +38,7 @@ def test_a_violation_is_the_only_one(kind):
 
 @pytest.mark.parametrize("kind", FOREIGN, ids=str)
 def test_a_violation_stands_in_values_that_are_otherwise_drawn(kind):
-    @settings(max_examples=25, database=None, deadline=None)
+    @settings(max_examples=draws(15, 200), database=None, deadline=None)
     @given(invalid(kind))
     def is_refused(found):
         assert (found.loc, found.type) in refusals(kind, found.tree)

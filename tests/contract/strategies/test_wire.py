@@ -11,6 +11,7 @@ from contract.codec import JSON, PROTOBUF, decode
 from contract.strategies import RELEASES, messages, wire
 from contract.versions import SdkVersion, misplaced
 from tests.contract.strategies.models import CONTRACT_MODELS
+from tests.draws import draws
 
 BOTH = [ForwardBackwardRequest, ForwardBackwardOutput, SampleResponse]
 FORMS = [*((kind, JSON) for kind in CONTRACT_MODELS), *((kind, PROTOBUF) for kind in BOTH)]
@@ -19,7 +20,7 @@ POSTED = [row for row in OPERATIONS if row.method == "POST" and row.request.mode
 
 @pytest.mark.parametrize(("kind", "media_type"), FORMS, ids=str)
 def test_a_message_is_read_as_its_value_and_its_unknown_fields_are_told(kind, media_type):
-    @settings(max_examples=8, database=None, deadline=None)
+    @settings(max_examples=draws(6, 100), database=None, deadline=None)
     @given(messages(kind, media_type))
     def is_read(message):
         told = []
@@ -32,7 +33,7 @@ def test_a_message_is_read_as_its_value_and_its_unknown_fields_are_told(kind, me
 def test_a_message_has_no_optional_field_that_its_release_does_not_know(row):
     required = {name for name, info in row.request.model_fields.items() if info.is_required()}
 
-    @settings(max_examples=8, database=None, deadline=None)
+    @settings(max_examples=draws(6, 100), database=None, deadline=None)
     @given(messages(row.request, is_newer=False))
     def fits_its_release(message):
         late = misplaced(row, json.loads(message.body), message.version)

@@ -12,3 +12,8 @@ from fake_server.scenarios.trial import scenario_server
 def server() -> Iterator[FakeServer]:
     with scenario_server() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _uncovered(uncovered: None) -> None:
+    """A command under trial is started again and again."""
