@@ -16,7 +16,8 @@ def adam_params(params: OptimParams) -> AdamParams:
     """
     if not isinstance(params, AdamParams):
         raise RequestFailure(
-            f"optim_params: expected parameters of adamw, the model's optimizer, got those of {params.type!r}"
+            "optim_step: expected `adam_params`, where the parameters of the model's optimizer (adamw) go, "
+            f"got `optimizer_params` of the type {params.type!r}"
         )
     for name in ("learning_rate", "eps", "weight_decay", "grad_clip_norm"):
         value = getattr(params, name)

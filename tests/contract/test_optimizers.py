@@ -9,7 +9,7 @@ def test_parameters_of_adamw_are_taken_at_the_ends_of_their_ranges():
 
 
 def test_parameters_of_another_family_are_refused_by_its_name():
-    with pytest.raises(RequestFailure, match=r"optim_params: expected parameters of adamw.*of 'dimuon'"):
+    with pytest.raises(RequestFailure, match=r"expected `adam_params`.*\(adamw\).*type 'dimuon'"):
         adam_params(DimuonParams(learning_rate=0.1))
 
 
