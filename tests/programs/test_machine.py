@@ -35,8 +35,9 @@ def subject_at(url: str) -> Subject:
 
 
 def machine_on(subject, other=None, kind=TinkerMachine, **attributes):
-    fields = {"subject": lambda self: subject, "other": lambda self: other, **attributes}
-    return type("Machine", (kind,), fields)
+    fields = {"subject": lambda self: subject, **attributes}
+    second = {} if other is None else {"other": lambda self: other}
+    return type("Machine", (kind,), {**fields, **second})
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +164,17 @@ def test_a_replay_that_is_promised_something_else_is_noticed_at_once():
 
         with pytest.raises(Broken, match="promise of a request that is sent again: expected 'the same'"):
             machine.train_and_replay(machine.first_model(8), (5, 6))
+
+
+def test_a_sampler_stays_what_it_was_while_its_model_is_trained(sound):
+    machine = machine_on(sound)()
+    model = machine.first_model(8)
+    sampler = machine.open_sampler(model)
+    machine.train(model, (5, 6))
+    machine.step(model)
+    machine.teardown()
+
+    assert machine.tandem.steps[-1] == p.Logprobs(sampler=sampler, prompt=(5, 5, 6, 6, 5))
 
 
 def test_a_sampler_that_does_not_stay_what_it_was_is_noticed(sound):
