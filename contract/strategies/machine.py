@@ -163,10 +163,10 @@ class TinkerMachine(StepMachine):
         is_alike = world.rank_of(saved.owner) == world.rank_of(model)
         return self.is_usable("model", model) and saved.trained_on and is_alike
 
-    @rule(target=models, session=sessions, checkpoint=checkpoints)
-    def load_model(self, session: int, checkpoint: int) -> object:
-        """A model that goes on from a checkpoint."""
-        step = p.LoadModel(session=session, checkpoint=checkpoint)
+    @rule(target=models, checkpoint=checkpoints)
+    def load_model(self, checkpoint: int) -> object:
+        """A model that goes on from a checkpoint, in a session of its own."""
+        step = p.LoadModel(session=self.make(p.CreateSession()), checkpoint=checkpoint)
         if self.world.things["checkpoint"][checkpoint].trained_on:
             return self.make(step)
         self.refuse(step)
@@ -183,10 +183,10 @@ class TinkerMachine(StepMachine):
 
     # Samplers
 
-    @rule(target=samplers, session=sessions, checkpoint=checkpoints)
-    def create_sampler(self, session: int, checkpoint: int) -> object:
-        """A sampler of a checkpoint; servers may refuse one that was saved to train on from."""
-        step = p.CreateSampler(session=session, checkpoint=checkpoint)
+    @rule(target=samplers, checkpoint=checkpoints)
+    def create_sampler(self, checkpoint: int) -> object:
+        """A sampler of a checkpoint, in a session of its own; one to train on from may be refused."""
+        step = p.CreateSampler(session=self.make(p.CreateSession()), checkpoint=checkpoint)
         is_trained_on = self.world.things["checkpoint"][checkpoint].trained_on
         first, *_ = self.attempt(step) if is_trained_on else self.do(step)
         return self.newest("sampler") if first.is_effective else multiple()

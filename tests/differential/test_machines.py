@@ -17,7 +17,7 @@ BRIEFLY = settings(
     stateful_step_count=6,
     phases=[Phase.generate],
 )
-LONGER = settings(BRIEFLY, max_examples=60, stateful_step_count=20)
+LONGER = settings(BRIEFLY, max_examples=100, stateful_step_count=20)
 
 
 def tried(subject, other, search):

@@ -210,6 +210,7 @@ def test_what_one_of_two_servers_does_otherwise_is_shown(sound, keeps_checkpoint
 def lived(machine):
     """A life in which each rule is tried where it can be done, and where it cannot."""
     session, model = machine.open_session(), machine.first_model(8)
+    machine.start_model(1)
     small = machine.create_model(session, 1)
     machine.step_before_its_turn(model, (5, 6))
     machine.train_with_no_weight(model, (5, 6))
@@ -219,14 +220,15 @@ def lived(machine):
     outlasting = machine.save(small)
     machine.load(small, kept)
     machine.load(model, sampled)
-    machine.load_model(session, kept)
-    machine.load_model(session, sampled)
-    samplers = [machine.create_sampler(session, path) for path in (kept, sampled)]
+    machine.load_model(kept)
+    machine.load_model(sampled)
+    samplers = [machine.create_sampler(path) for path in (kept, sampled)]
     machine.sample(samplers[0])
+    ended = machine.open_sampler(small)
     machine.delete(unloaded)
     machine.look_around()
     machine.end_session(session)
-    return small, outlasting, samplers
+    return small, outlasting, ended
 
 
 def test_each_rule_holds_on_a_sound_server(sound):
@@ -240,11 +242,11 @@ def test_each_rule_holds_on_a_sound_server(sound):
 
 def test_what_has_ended_is_refused(sound):
     machine = machine_on(sound)()
-    model, kept, samplers = lived(machine)
+    model, kept, sampler = lived(machine)
     machine.train(model, (5, 6))
     machine.train_and_replay(model, (5, 6))
     machine.step_before_its_turn(model, (5, 6))
-    machine.sample(samplers[0])
+    machine.sample(sampler)
     machine.delete(kept)
     nothing = [machine.save(model), machine.save_for_sampler(model), machine.open_sampler(model)]
 
@@ -254,10 +256,10 @@ def test_what_has_ended_is_refused(sound):
 
 def test_a_sampler_of_weights_to_train_on_from_may_be_refused(sound):
     machine = machine_on(sound)()
-    session, kept = machine.open_session(), machine.save(machine.first_model(8))
+    kept = machine.save(machine.first_model(8))
     machine.tandem.take(p.DeleteCheckpoint(checkpoint=kept))
 
-    assert list(machine.create_sampler(session, kept).values) == []
+    assert list(machine.create_sampler(kept).values) == []
 
 
 # Machines of users
