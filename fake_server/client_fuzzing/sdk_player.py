@@ -107,6 +107,7 @@ class SdkPlayer(Player):
             learning_rate=step.learning_rate,
             weight_decay=step.weight_decay,
             grad_clip_norm=step.grad_clip_norm,
+            **({} if step.eps is None else {"eps": step.eps}),
         )
         return _value(self.thing("model", step.model).optim_step(params), lambda told: told.metrics)
 

@@ -74,6 +74,7 @@ class MiniPlayer(Player):
 
     def _optim(self, step: p.OptimStep) -> Pending:
         adam = {"weight_decay": step.weight_decay, "grad_clip_norm": step.grad_clip_norm}
+        adam |= {} if step.eps is None else {"eps": step.eps}
         model = self.thing("model", step.model)
         return self._of(model, self.client.optim_step(model, step.learning_rate, **adam).result)
 

@@ -51,6 +51,16 @@ def test_the_sdk_plays_every_step(stage) -> None:
     assert heard[14].value[0] is None
 
 
+@pytest.mark.parametrize(("eps", "sent"), [(0.5, 0.5), (None, 1e-12)])
+def test_a_step_is_taken_with_its_own_eps(tinker_fake, eps, sent) -> None:
+    player = SdkPlayer(tinker_fake)
+    player.play(p.Program.of(p.CreateSession(), p.CreateModel(), p.ForwardBackward(), p.OptimStep(eps=eps)))
+    player.close()
+
+    (asked,) = tinker_fake.journal.calls("optim_step")
+    assert asked.request["adam_params"]["eps"] == sent
+
+
 def test_a_step_that_the_sdk_has_not_is_refused(stage) -> None:
     (heard,) = stage.run(Case(p.Program.of(p.ListSessions()))).heard
 
