@@ -70,7 +70,8 @@ fuzz: $(READY) ## Our own server by random requests, broken ones by the stateful
 	$(BIN)/python -m tests.fake_server.fuzzing --seeds 3 --profile ci --folder .cache/fuzz
 	$(BIN)/python -m tests.fake_server.fuzzing.fuzzed
 	$(BIN)/python -m pytest tests/programs tests/fake_server/interception -m slow -n $(JOBS) --dist worksteal
-	$(BIN)/tinkerproof fuzz client --sdk --cases 10000 --seed $$(date +%s) --jobs $(JOBS)
+	$(BIN)/tinkerproof fuzz client --sdk --cases 10000 --seed $$(date +%s) --jobs $(JOBS) \
+		--database .cache/fuzz/clients
 
 fuzz-slice: $(READY) ## Both with a fixed seed, on the scripted backend
 	$(BIN)/python -m tests.fake_server.fuzzing --seed 20 --profile quick --backend scripted

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,9 @@ def add_client(
     client.add_argument("--jobs", type=count_option, default=2, metavar="N", help="processes for the SDK (2)")
     client.add_argument(
         "--timeout", type=seconds_option, default=SECONDS, metavar="SECONDS", help=f"of a run ({SECONDS:g})"
+    )
+    client.add_argument(
+        "--database", type=Path, metavar="DIR", help="keeps what was found, which is tried first next time"
     )
     client.set_defaults(run=_client, environment=environment)
 
@@ -81,6 +85,7 @@ def _command(options: argparse.Namespace) -> int:
                 runs=runs,
                 seed_number=options.seed,
                 seconds=options.timeout,
+                database=options.database,
                 on_run=tell,
             )
         finally:
@@ -109,7 +114,7 @@ def _sdk(options: argparse.Namespace) -> int:
             progress.step(f"seed {options.seed}", "FUZZ", failed=number < len(tally.findings), seconds=0.0)
 
     try:
-        hunted = hunt_sdk(cases, options.seed, jobs=options.jobs, on_share=tell)
+        hunted = hunt_sdk(cases, options.seed, jobs=options.jobs, database=options.database, on_share=tell)
     finally:
         progress.end()
     print(hunted.tally)

@@ -189,10 +189,16 @@ def _happenings(hazards: Hazards) -> st.SearchStrategy[Happening]:
     """What happens in a case: mostly something, the simplest first."""
     sketches = fault_sketches(hazards.faults, most_times=hazards.most_times, long=hazards.long)
     late = st.lists(delays(long=hazards.long), max_size=1)
-    changed = st.lists(rewrites(hazards.rewrites), max_size=1) if hazards.rewrites else st.just([])
+    changed = (
+        st.lists(rewrites(hazards.rewrites), max_size=2, unique_by=_what) if hazards.rewrites else st.just([])
+    )
     worlds = st.sampled_from(hazards.worlds)
     several = _up_to(hazards.most_faults, sketches)
     return st.tuples(several, late, changed, worlds)
+
+
+def _what(rewrite: Rewrite) -> str:
+    return rewrite.what
 
 
 def _up_to(most: int, drawn: st.SearchStrategy[Sketch]) -> st.SearchStrategy[list[Sketch]]:

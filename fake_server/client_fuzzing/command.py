@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hypothesis import strategies as st
 
@@ -83,6 +84,7 @@ def fuzz_command(
     seconds: float = SECONDS,
     kinds: Sequence[str] = TOLD,
     most_faults: int = 2,
+    database: Path | None = None,
     on_run: Callable[[Outcome], None] = lambda _outcome: None,
 ) -> CommandHunted:
     """Run a command under schedules that the seed alone determines, until the first finding, shrunk.
@@ -95,6 +97,7 @@ def fuzz_command(
         seconds: how long one run may take.
         kinds: of faults, keys of `fake_server.client_fuzzing.fates.FATES`.
         most_faults: of one run.
+        database: a folder of earlier findings, which are tried first; new ones are added.
         on_run: told of each run.
 
     Raises:
@@ -114,7 +117,7 @@ def fuzz_command(
 
     drawn = st.lists(fault_sketches(kinds), min_size=1, max_size=most_faults)
     try:
-        try_each(trial, drawn, examples=runs, seed_number=seed_number)
+        try_each(trial, drawn, examples=runs, seed_number=seed_number, database=database)
     except CommandFound as found:
         hunted.found = found
     if not hunted.effective:

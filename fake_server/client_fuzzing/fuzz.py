@@ -4,10 +4,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Self, TypeVar
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.database import DirectoryBasedExampleDatabase
 from hypothesis.errors import FlakyFailure
 
 from contract.programs import Program
@@ -177,18 +179,29 @@ def try_each(
     examples: int,
     seed_number: int,
     shrink: bool = True,
+    database: Path | None = None,
 ) -> None:
-    """Call `trial` with examples that the seed alone determines; raises the first failure, shrunk or not."""
+    """Call `trial` with examples that the seed alone determines; raises the first failure, shrunk or not.
+
+    Args:
+        trial: fails where something is found.
+        drawn: its examples.
+        examples: how many.
+        seed_number: of the draws.
+        shrink: whether the failure is made simpler.
+        database: a folder of earlier failures, which are tried first; new ones are added.
+    """
+    phases = (Phase.reuse, Phase.generate, *([Phase.shrink] if shrink else []))
     chosen = settings(
         max_examples=examples,
-        database=None,
+        database=None if database is None else DirectoryBasedExampleDatabase(database),
         deadline=None,
         report_multiple_bugs=False,
         verbosity=Verbosity.quiet,
-        phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+        phases=phases,
         suppress_health_check=(HealthCheck.too_slow,),  # a case is a client's whole life
     )
-    seed(seed_number)(chosen(given(drawn)(trial)))()
+    chosen(seed(seed_number)(given(drawn)(trial)))()  # the other way round, seed() would drop the database
 
 
 def hunt(
@@ -199,6 +212,7 @@ def hunt(
     seed_number: int,
     kinds: Iterable[str] = (),
     simple_values: bool = True,
+    database: Path | None = None,
 ) -> Hunted:
     """Try cases that the seed alone determines; end with the first finding, shrunk to what it needs.
 
@@ -210,6 +224,7 @@ def hunt(
         kinds: of steps of which each must have succeeded once.
         simple_values: whether the parameters of its steps and faults become simpler, too, which takes some
             hundred cases more.
+        database: a folder of earlier findings, which are tried first; new ones are added.
     """
 
     def trial(batch: list[Case]) -> None:
@@ -217,7 +232,14 @@ def hunt(
             fuzz.check(case)
 
     try:
-        try_each(trial, drawn, examples=examples, seed_number=seed_number, shrink=simple_values)
+        try_each(
+            trial,
+            drawn,
+            examples=examples,
+            seed_number=seed_number,
+            shrink=simple_values,
+            database=database,
+        )
     except Found as found:
         return Hunted(fuzz.tally, fuzz.smallest(found))
     except FlakyFailure as flaky:  # found once, and not again with the same case

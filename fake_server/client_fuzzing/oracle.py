@@ -5,6 +5,8 @@ from collections.abc import Collection
 from typing import Any
 
 from fake_server.client_fuzzing.case import Case, Finding
+from fake_server.client_fuzzing.fates import worst_fate
+from fake_server.client_fuzzing.hazards import TOKENS
 from fake_server.client_fuzzing.player import Hang, Heard
 from fake_server.client_fuzzing.stage import Run
 
@@ -83,10 +85,11 @@ def _of_rules(case: Case, clean: Run, struck: Run, ignored: Collection[str], *, 
 
 
 def _of_reasons(case: Case, struck: Run) -> list[Finding]:
-    """Failures that the server gives the reason of, where nothing else goes wrong: users have to hear it."""
+    """Failures that the server gives the reason of, where nothing else may fail: users have to hear it."""
+    others = worst_fate(case.schedule, tokens=case.world == TOKENS)
     reasons = [rule.error for rule, late in zip(case.rules, struck.late, strict=True) if rule.error and late]
     errors = [heard.error for heard in struck.heard if heard.error is not None]
-    if case.schedule.faults or not reasons or not errors or any(one in str(errors[0]) for one in reasons):
+    if others != "survive" or not reasons or not errors or any(one in str(errors[0]) for one in reasons):
         return []
     text = f"expected an error that says {' or '.join(map(repr, reasons))}, as the server does, got "
     return [Finding("hid the reason", f"{text}{type(errors[0]).__name__}: {errors[0]}")]

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
+from pathlib import Path
 
 from fake_server.client_fuzzing.case import batches
 from fake_server.client_fuzzing.fuzz import ClientFuzz, hunt
@@ -49,6 +51,7 @@ def hunt_sdk(
     seed_number: int,
     *,
     jobs: int = 1,
+    database: Path | None = None,
     on_share: Callable[[Tally], None] = lambda _tally: None,
 ) -> SdkHunted:
     """Try cases on the SDK that is installed, below `fast_sdk`.
@@ -57,6 +60,7 @@ def hunt_sdk(
         cases: at least so many.
         seed_number: of the draws.
         jobs: processes.
+        database: a folder of earlier findings, which are tried first; new ones are added.
         on_share: told of each share of the work that is done.
 
     Raises:
@@ -65,7 +69,7 @@ def hunt_sdk(
     hunted = SdkHunted()
     seeds = [seed_number * STRIDE + number for number in range(ceil(cases / PER_SHARE))]
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        for tally, found in pool.map(_share, seeds):
+        for tally, found in pool.map(partial(_share, database=database), seeds):
             hunted.tally += tally
             hunted.found += [found] if found else []
             on_share(tally)
@@ -96,7 +100,7 @@ def _silence() -> Iterator[None]:
         log.setLevel(level)
 
 
-def _share(seed_number: int) -> tuple[Tally, str]:
+def _share(seed_number: int, database: Path | None) -> tuple[Tally, str]:
     """One share of the work: what was tried, and what was found, if anything."""
     with (
         _silence(),
@@ -108,7 +112,9 @@ def _share(seed_number: int) -> tuple[Tally, str]:
         drawn, draws = batches(SdkPlayer.kinds), 0
         while fuzz.tally.cases < PER_SHARE:
             numbered = seed_number * STRIDE + draws
-            hunted = hunt(fuzz, drawn, examples=PER_SHARE // PER_BATCH, seed_number=numbered)
+            hunted = hunt(
+                fuzz, drawn, examples=PER_SHARE // PER_BATCH, seed_number=numbered, database=database
+            )
             if hunted.found is not None:
                 return fuzz.tally, f"{'found once: ' if hunted.flaky else ''}{hunted.found}"
             draws += 1

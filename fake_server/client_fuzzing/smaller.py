@@ -34,8 +34,8 @@ def smaller(case: Case) -> Iterator[Case]:
             yield replace(case, schedule=Schedule(faults=(*faults[:number], once, *faults[number + 1 :])))
     if case.rules:
         yield replace(case, rules=case.rules[1:])
-    if case.rewrites:
-        yield replace(case, rewrites=case.rewrites[1:])
+    for number in range(len(case.rewrites)):
+        yield replace(case, rewrites=(*case.rewrites[:number], *case.rewrites[number + 1 :]))
     if case.world != PLAIN:
         yield replace(case, world=PLAIN)
 

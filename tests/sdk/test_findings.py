@@ -23,15 +23,15 @@ FUZZING = (Path(__file__).parents[2] / "docs" / "fuzzing.md").read_text(encoding
 
 
 @pytest.mark.sdk
-def test_the_test_of_the_page_on_fuzzing_passes(pytester: pytest.Pytester) -> None:
+def test_the_tests_of_the_page_on_fuzzing_pass(pytester: pytest.Pytester) -> None:
     blocks = [
         block
         for block in re.findall(r"```python\n(.*?)```", FUZZING, flags=re.DOTALL)
-        if "SdkPlayer" in block
+        if "import given" in block or "SdkPlayer" in block
     ]
     pytester.makepyfile(test_page="\n".join(blocks))
 
-    pytester.runpytest_inprocess(*PLAIN).assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*PLAIN).assert_outcomes(passed=3)
 
 
 @pytest.mark.sdk

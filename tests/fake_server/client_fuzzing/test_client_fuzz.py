@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +52,19 @@ def test_a_broken_client_is_found_and_the_case_shrinks(server: FakeServer) -> No
     assert hunted.found is not None
     assert len(hunted.found.case.program.steps) <= 5
     assert len(hunted.found.case.schedule.faults) + len(hunted.found.case.rules) <= 2
+
+
+def test_what_was_found_is_tried_first_the_next_time(server: FakeServer, tmp_path: Path) -> None:
+    drawn = batches(frozenset({"optim_step"}), Hazards(faults=("lose_answer",)), trials=1, max_steps=2)
+    tried = []
+    for examples in (40, 1):
+        with fuzz_of(server, MUTANTS["second-step"].client) as fuzz:
+            hunted = hunt(
+                fuzz, drawn, examples=examples, seed_number=1, simple_values=False, database=tmp_path
+            )
+        tried.append(hunted.found is not None)
+
+    assert tried == [True, True]
 
 
 def struck(kind: str, operation: str, **fields: Any) -> Case:

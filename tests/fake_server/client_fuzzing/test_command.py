@@ -162,7 +162,7 @@ def test_what_cannot_be_done_is_told(capsys, options, words) -> None:
 
 
 def hunted_as(hunted: SdkHunted, error: BaseException | None = None) -> Callable[..., SdkHunted]:
-    def hunt(cases, seed, *, jobs, on_share):
+    def hunt(cases, seed, *, jobs, database, on_share):
         if error is not None:
             raise error
         on_share(hunted.tally)
