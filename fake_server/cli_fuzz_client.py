@@ -107,6 +107,7 @@ def _sdk(options: argparse.Namespace) -> int:
     from fake_server.progress import Progress
 
     cases = options.cases or CASES
+    print(f"seed {options.seed}: {cases} cases, told as shares of them end", file=sys.stderr, flush=True)
     progress = Progress(sys.stderr, cases)
 
     def tell(tally: Tally) -> None:

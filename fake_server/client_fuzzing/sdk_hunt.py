@@ -24,7 +24,7 @@ from fake_server.scenarios.trial import scenario_server
 __all__ = ["SdkHunted", "hunt_sdk", "sdk_fuzz"]
 
 PER_SHARE = 250
-"""Ours: least cases of one share of the work; one that finds something ends, the others go on."""
+"""Ours: most cases of one share of the work; one that finds something ends, the others go on."""
 PER_BATCH = 3
 """Cases of one draw, about: `batches()` draws 1 to 5."""
 PER_WORLD = 200
@@ -67,9 +67,10 @@ def hunt_sdk(
         LookupError: if no SDK is installed.
     """
     hunted = SdkHunted()
-    seeds = [seed_number * STRIDE + number for number in range(ceil(cases / PER_SHARE))]
+    shares = ceil(cases / PER_SHARE)
+    seeds = [seed_number * STRIDE + number for number in range(shares)]
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        for tally, found in pool.map(partial(_share, database=database), seeds):
+        for tally, found in pool.map(partial(_share, cases=ceil(cases / shares), database=database), seeds):
             hunted.tally += tally
             hunted.found += [found] if found else []
             on_share(tally)
@@ -100,7 +101,7 @@ def _silence() -> Iterator[None]:
         log.setLevel(level)
 
 
-def _share(seed_number: int, database: Path | None) -> tuple[Tally, str]:
+def _share(seed_number: int, cases: int, database: Path | None) -> tuple[Tally, str]:
     """One share of the work: what was tried, and what was found, if anything."""
     with (
         _silence(),
@@ -110,11 +111,10 @@ def _share(seed_number: int, database: Path | None) -> tuple[Tally, str]:
         sdk_fuzz(server) as fuzz,
     ):
         drawn, draws = batches(SdkPlayer.kinds), 0
-        while fuzz.tally.cases < PER_SHARE:
+        while fuzz.tally.cases < cases:
             numbered = seed_number * STRIDE + draws
-            hunted = hunt(
-                fuzz, drawn, examples=PER_SHARE // PER_BATCH, seed_number=numbered, database=database
-            )
+            examples = ceil(cases / PER_BATCH)
+            hunted = hunt(fuzz, drawn, examples=examples, seed_number=numbered, database=database)
             if hunted.found is not None:
                 return fuzz.tally, f"{'found once: ' if hunted.flaky else ''}{hunted.found}"
             draws += 1

@@ -30,6 +30,10 @@ KNOWN: Mapping[str, tuple[str, str]] = {
         BARE,
         r"got AssertionError: \d+ sequence ids for \d+ sequences",
     ),
+    "a promise of a sample without its sequences is an AssertionError": (
+        BARE,
+        r"got AssertionError: asample promises always carry sample_sequence_ids",
+    ),
     "an empty result, or a sample, is taken for a pass": (
         "wrong number",
         r"(ForwardBackward|Forward)\(.*'metrics': \{\}",
