@@ -34,8 +34,8 @@ def add_conform(add: "Callable[..., argparse.ArgumentParser]", environment: Mapp
     laws.add_argument("--markdown", action="store_true", help="as a Markdown table")
     laws.add_argument("--group", metavar="G", help="only these: WIRE, FUT, SES, …; of scenarios a phase")
     laws.set_defaults(run=_laws)
-    explain = add("explain", help="tell what a law or a scenario says, why, and how it is broken")
-    explain.add_argument("law", metavar="ID", help="such as FUT-03, or SCN-18")
+    explain = add("explain", help="tell what a law, a scenario or a rule for clients says, and why")
+    explain.add_argument("law", metavar="ID", help="such as FUT-03, SCN-18, or CLI-06")
     explain.set_defaults(run=_explain)
 
 
@@ -126,11 +126,13 @@ def _subject(options: argparse.Namespace) -> "Subject":
 
     Raises:
         Broken: if it does not answer, or names no model.
-        ValueError: if it refuses the key.
+        ValueError: if it refuses the key, or both keys are the same.
     """
     from contract.laws.driver import Driver
     from contract.laws.subject import Subject
 
+    if options.other_api_key == options.api_key:
+        raise ValueError("--other-api-key: expected that of another account, got the same as --api-key")
     driver = Driver(options.url, options.api_key, options.profile)
     reply = driver.call("get_server_capabilities")
     if reply.status in (401, 403):
@@ -139,7 +141,7 @@ def _subject(options: argparse.Namespace) -> "Subject":
     if model is None:
         raise ValueError(
             f"get_server_capabilities: expected a base model, got status {reply.status} with none; "
-            "name one with --base-model"
+            "name one with --base-model, or the URL below which /api/v1 begins with --url"
         )
     return Subject(driver, model, other_key=options.other_api_key)
 
@@ -208,8 +210,13 @@ def _explain(options: argparse.Namespace) -> int:
     from contract.laws.catalogue import explained, law_named
 
     try:
-        is_scenario = options.law.upper().startswith("SCN")
-        told = _explained_scenario(options.law) if is_scenario else explained(law_named(LAWS, options.law))
+        group = options.law.upper()[:3]
+        if group == "SCN":
+            told = _explained_scenario(options.law)
+        elif group == "CLI":
+            told = _explained_rule(options.law.upper())
+        else:
+            told = explained(law_named(LAWS, options.law))
     except LookupError as error:
         return _complain(f"explain: {error}")
     print(told)
@@ -221,3 +228,10 @@ def _explained_scenario(scenario_id: str) -> str:
     from fake_server.scenarios.catalogue import explained, scenario_named
 
     return explained(scenario_named(SCENARIOS, scenario_id))
+
+
+def _explained_rule(rule_id: str) -> str:
+    from fake_server.verdict import rule_of
+
+    rule = rule_of(rule_id)
+    return f"{rule.id}  {rule.title} ({rule.severity})\n\nwhy  {rule.why}\nfix  {rule.fix}"

@@ -81,6 +81,8 @@ def _between(options: argparse.Namespace) -> int:
 
     cache = options.cache.expanduser()
     try:
+        if missing := [path for path in options.wheel if not path.is_file()]:
+            raise FileNotFoundError(f"--wheel: expected a file, got none at {missing[0]}")
         releases = []
         for version in (_older(options.sdk, options.against, options.wheel), options.sdk):
             _note(f"getting {version}")

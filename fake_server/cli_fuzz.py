@@ -12,6 +12,8 @@ from fake_server.cli_fuzz_client import add_client
 __all__ = ["add_fuzz"]
 
 HOLDS, FAILS, CANNOT_RUN = 0, 1, 2
+API_KEY = "tml-fuzz"
+"""Any key does, where a server takes any."""
 FINDINGS = Path("fuzz-findings")
 """Where findings are written if no folder is named."""
 NEEDS = "pip install 'tinkerproof[fuzz]'"
@@ -27,7 +29,7 @@ def add_fuzz(add: "Callable[..., argparse.ArgumentParser]", environment: Mapping
 
 def _add_server(server: argparse.ArgumentParser) -> None:
     server.add_argument("--url", type=url_option, required=True, metavar="URL", help="the server's base URL")
-    server.add_argument("--api-key", default="tml-fuzz", metavar="KEY", help="a key that it takes (tml-fuzz)")
+    server.add_argument("--api-key", default=API_KEY, metavar="KEY", help=f"a key that it takes ({API_KEY})")
     server.add_argument("--base-model", metavar="NAME", help="to train (the first that the server names)")
     server.add_argument(
         "--profile", choices=("quick", "ci", "nightly"), default="quick", help="how much is tried (quick)"
@@ -132,7 +134,7 @@ def _command(options: argparse.Namespace, replay: Path | None = None) -> str:
     else:
         words += ["--profile", options.profile, "--seed", str(options.seed)]
         words += ["--operation", *options.operation] if options.operation else []
-    return f"{shlex.join(words)} --api-key $TINKER_API_KEY"
+    return shlex.join(words) + ("" if options.api_key == API_KEY else " --api-key $TINKER_API_KEY")
 
 
 def _complain(text: str) -> int:

@@ -191,7 +191,14 @@ def _accounts_apart(subject: "Subject") -> str | None:
     with subject.as_another(api_key=subject.another_key):
         subject.session()
         seen = [name for name in shown if subject.driver.call(name, asked[name]).status < 300]
-    return None if seen != shown else "the other key sees models and checkpoints of this one"
+    return (
+        None
+        if seen != shown
+        else (
+            "the other key sees models and checkpoints of this one: "
+            "both are of one account, or this server keeps no accounts apart"
+        )
+    )
 
 
 def _billing(subject: "Subject") -> str | None:

@@ -129,9 +129,8 @@ def _clean(client: Client, server: FakeServer, seconds: float) -> tuple[list[Pla
     first, second = (try_scenario(SCENARIOS[CLEAN], client, server, None, seconds) for _ in range(2))
     for outcome in (first, second):
         if outcome.verdict != "holds":
-            raise ValueError(
-                f"the command: expected it to do well where nothing goes wrong, got {outcome.text}"
-            )
+            told = f"{outcome.text}\n{outcome.details.get('standard error', '')}".rstrip()
+            raise ValueError(f"the command: expected it to do well where nothing goes wrong; {told}")
     assert first.deeds is not None
     places = places_in(first.deeds.history)
     if not places:

@@ -134,7 +134,7 @@ def _first_model(driver: Driver) -> str:
             return str(model["model_name"])
     raise ValueError(
         f"get_server_capabilities: expected a base model, got status {reply.status} with none; "
-        "name one with --base-model"
+        "name one with --base-model, or the URL below which /api/v1 begins with --url"
     )
 
 

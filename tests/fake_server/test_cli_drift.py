@@ -73,6 +73,11 @@ def test_reports_are_written_in_the_form_of_their_ending(wheels, found, tmp_path
     assert [path.read_text()[:3] for path in paths] == ["###", "{\n ", "tin"]
 
 
+def test_a_wheel_that_is_not_there_is_refused(tmp_path, capsys):
+    assert main(["drift", "--sdk", "0.25.0", "--wheel", str(tmp_path / "none.whl")]) == 2
+    assert "--wheel: expected a file, got none at" in capsys.readouterr().err
+
+
 def test_options_of_two_releases_need_the_release(capsys):
     assert main(["drift", "--json"]) == 2
     assert "--json and --report need --sdk VERSION" in capsys.readouterr().err

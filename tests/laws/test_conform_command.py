@@ -118,6 +118,11 @@ def test_another_accounts_key_is_used(server):
     assert seen == ["tml-theirs"]
 
 
+def test_two_keys_are_two(server, capsys):
+    assert conform(server.url, "--other-api-key", KEY) == 2
+    assert "--other-api-key: expected that of another account, got the same" in capsys.readouterr().err
+
+
 def test_known_failures_have_status_0_until_they_are_mended(server, tmp_path, capsys):
     known = tmp_path / "known.toml"
     known.write_text('FUT-05 = "polls are answered by 500"')
@@ -213,6 +218,13 @@ def test_an_unknown_group_is_refused(capsys):
 def test_a_law_is_explained(capsys):
     assert main(["explain", "FUT-03"]) == 0
     assert "def replay_has_the_first_future(s: Subject) -> None:" in capsys.readouterr().out
+
+
+def test_a_rule_for_clients_is_explained(capsys):
+    assert main(["explain", "cli-06"]) == 0
+    assert capsys.readouterr().out.startswith("CLI-06  retried a final error (warning)\n\nwhy  ")
+    assert main(["explain", "CLI-99"]) == 2
+    assert "rule: expected one of CLI-01 to CLI-" in capsys.readouterr().err
 
 
 def test_near_laws_are_named_for_an_unknown_one(capsys):

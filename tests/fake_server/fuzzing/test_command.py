@@ -47,11 +47,14 @@ def test_a_finding_is_shown_written_and_repeated(capsys, monkeypatch, tmp_path):
         first = main([*words, "--operation", "session_heartbeat"])
         shown = capsys.readouterr().out
         file = tmp_path / "fuzz-findings" / "session_heartbeat-SES-04.json"
-        again = main([*words, "--replay", str(file)])
+        again = main([*words, "--replay", str(file), "--api-key", "tml-of-mine"])
     assert (first, again) == (1, 1)
     assert "session_heartbeat breaks SES-04" in shown
     assert f"--replay {file.relative_to(tmp_path)}" in shown
-    assert "breaks SES-04" in capsys.readouterr().out
+    assert "--api-key" not in shown
+    repeated = capsys.readouterr().out
+    assert "breaks SES-04" in repeated
+    assert repeated.rstrip().endswith("--api-key $TINKER_API_KEY")
     with LiveServer(own()) as sound:
         assert main(["fuzz", "server", "--url", sound.url, "--replay", str(file)]) == 0
     assert "nothing is wrong" in capsys.readouterr().out
