@@ -61,7 +61,6 @@ drift-history: $(READY) ## Every minor release of the SDK and the one before: wh
 mutants: $(READY) ## The laws against a zoo of broken servers, the scenarios against one of broken clients
 	$(BIN)/python -m tests.laws.mutants
 	$(BIN)/python -m tests.clients.hunt
-	$(BIN)/python -m tests.clients.fuzzed
 
 conform-sdk: $(READY) ## The published SDK in all scenarios for clients
 	$(BIN)/tinkerproof conform client --report .cache/conform-sdk -- $(BIN)/python examples/conform_sdk.py
@@ -69,6 +68,7 @@ conform-sdk: $(READY) ## The published SDK in all scenarios for clients
 fuzz: $(READY) ## Our own server by random requests, broken ones by the stateful machine, and the published SDK by 10,000 random faults; another seed each time
 	$(BIN)/python -m tests.fake_server.fuzzing --seeds 3 --profile ci --folder .cache/fuzz
 	$(BIN)/python -m tests.fake_server.fuzzing.fuzzed
+	$(BIN)/python -m tests.clients.fuzzed
 	$(BIN)/python -m pytest tests/programs tests/fake_server/interception -m slow -n $(JOBS) --dist worksteal
 	$(BIN)/tinkerproof fuzz client --sdk --cases 10000 --seed $$(date +%s) --jobs $(JOBS) \
 		--database .cache/fuzz/clients
