@@ -13,7 +13,7 @@ def one_tls() -> Iterator[None]:
     """Keep the contexts of `ssl.create_default_context`, by their arguments, until the end of the context.
 
     Each client of the SDK reads some hundred certificates, which takes 30 ms and more, also for a server
-    without TLS. Who makes thousands of them, and leaves no context as it was made, must not use this.
+    without TLS. Not for programs that change a context after it was made: it is everybody's.
     """
     usual = ssl.create_default_context
     ssl.create_default_context = cache(usual)  # type: ignore[assignment] # its arguments can be hashed
