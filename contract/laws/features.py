@@ -191,13 +191,11 @@ def _accounts_apart(subject: "Subject") -> str | None:
     with subject.as_another(api_key=subject.another_key):
         subject.session()
         seen = [name for name in shown if subject.driver.call(name, asked[name]).status < 300]
+    if seen != shown:
+        return None
     return (
-        None
-        if seen != shown
-        else (
-            "the other key sees models and checkpoints of this one: "
-            "both are of one account, or this server keeps no accounts apart"
-        )
+        "the other key sees models and checkpoints of this one: "
+        "both are of one account, or this server keeps no accounts apart"
     )
 
 

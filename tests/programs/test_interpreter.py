@@ -32,19 +32,10 @@ from contract.programs import (
     run,
 )
 from contract.programs.names import Names
-from fake_server.app import create_app
-from fake_server.running import LiveServer
-from fake_server.scripted import open_scripted
 from tests.laws.small_server import small_server
 
 MODEL = (CreateSession(), CreateModel())
 worlds = count()
-
-
-@pytest.fixture(scope="module")
-def server():
-    with LiveServer(create_app(open_scripted)) as live:
-        yield live
 
 
 @pytest.fixture

@@ -26,19 +26,10 @@ from contract.strategies.drafting import DRAFTS, Drafting
 from contract.strategies.illegal_steps import FLAWS
 from contract.strategies.sketch import Sketch
 from contract.strategies.world import World
-from fake_server.app import create_app
-from fake_server.running import LiveServer
-from fake_server.scripted import open_scripted
 from tests.laws.small_server import small_server
 
 FIRST = settings(database=None, phases=[Phase.generate])
 worlds = count()
-
-
-@pytest.fixture(scope="module")
-def server():
-    with LiveServer(create_app(open_scripted)) as live:
-        yield live
 
 
 @pytest.fixture

@@ -18,9 +18,7 @@ from contract.programs import (
     Tandem,
     run,
 )
-from fake_server.app import create_app
 from fake_server.running import LiveServer
-from fake_server.scripted import open_scripted
 from tests.laws.mutants.bench import serving_app
 
 BORN = (CreateSession(), CreateModel(seed=1))
@@ -38,12 +36,6 @@ def lists_checkpoints_backwards(bench):
 
 def subject(server: LiveServer, base_model: str = "tinkerproof/pico") -> Subject:
     return Subject(Driver(server.url, "tml-x", "0.38.0"), base_model)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with LiveServer(create_app(open_scripted)) as live:
-        yield live
 
 
 @pytest.fixture(scope="module")
