@@ -106,4 +106,4 @@ def _of_deeds(case: Case, clean: Run, struck: Run) -> list[Finding]:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+    return json.dumps(value, sort_keys=True, default=repr)  # what is no value at all differs from one, too

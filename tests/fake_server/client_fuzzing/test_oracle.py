@@ -104,6 +104,12 @@ def test_the_servers_reason_has_to_be_told(error, fired, found) -> None:
     assert [one.kind for one in judged(told, RIGHT, failed, DOCUMENTED)] == found
 
 
+def test_what_is_no_value_at_all_is_a_wrong_one() -> None:
+    (found,) = judged(case("status"), RIGHT, run(Heard("session"), Heard(OSError)), DOCUMENTED)
+
+    assert found.kind == "wrong number"
+
+
 def test_findings_and_what_is_heard_are_told_in_words() -> None:
     (found,) = judged(case("status"), RIGHT, run(Heard("session"), Heard(2.5)), DOCUMENTED)
 
